@@ -1,0 +1,145 @@
+//! One WebSocket connection after its opening handshake.
+
+mod closing;
+mod controls;
+mod receive;
+mod send;
+
+pub use closing::{Closed, State, Transport};
+
+use crate::frame::{Control, Start};
+use crate::handshake::Agreed;
+use crate::role::Server;
+use crate::utf8::Held;
+use crate::{Config, Error, Kind, Pongs, Role};
+use closing::{OwedClose, Phase};
+use controls::Controls;
+
+/// One WebSocket connection after its opening handshake: bytes in, [`Event`](crate::Event)s out;
+/// messages in, bytes out. It never blocks, allocates, reads a clock or holds a pointer.
+///
+/// One loop serves it, in either role: give what was read to
+/// [`next_event`](Self::next_event) until that returns `Ok(None)` or an error, send what
+/// [`poll_transmit`](Self::poll_transmit) yields, do what [`transport`](Self::transport) says.
+///
+/// ```
+/// use ws_proto::handshake::Agreed;
+/// use ws_proto::{Config, Connection, Event, Input, Part, Server, Slice, Store, Transport};
+///
+/// let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
+/// // A masked frame with the text "Hello", as in RFC 6455 §5.7.
+/// let mut read = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut buffer = [0; 64];
+/// let mut to_send = Slice::new(&mut buffer);
+///
+/// let mut input = Input::new(&mut read);
+/// while let Some(event) = conn.next_event(&mut input)? {
+///     if let Event::Text(Part { data, last, .. }) = event {
+///         conn.send(data, last, &mut to_send)?;
+///     }
+/// }
+/// conn.poll_transmit(&mut to_send)?;
+/// assert_eq!(to_send.stored(), b"\x81\x05Hello");
+/// assert_eq!(conn.transport(), Transport::Keep);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection<R> {
+    role: R,
+    rest: Rest,
+    /// What is owed to the peer or cut by a read boundary; all empty while the connection rests.
+    owed: OwedClose,
+    /// A violation behind text that was handed out first; it is reported next.
+    found: Option<Error>,
+    controls: Controls,
+}
+
+/// What a connection remembers between reads when nothing is owed and no control frame is cut.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    max_message: u64,
+    /// Payload bytes of the incoming message that headers have declared so far.
+    message_len: u64,
+    /// Payload bytes of the incoming frame that have not come; while a header comes in, its
+    /// extended length so far.
+    frame_left: u64,
+    /// The masking key as it applies to the next byte.
+    key: [u8; 4],
+    held: Held,
+    section: Section,
+    /// The kind of the incoming message, from its first fragment's header to its last byte.
+    receiving: Option<Kind>,
+    /// Whether a part of that message has been handed out.
+    started: bool,
+    /// The kind of an outgoing message whose last fragment has not been sent.
+    sending: Option<Kind>,
+    phase: Phase,
+    pongs: Pongs,
+}
+
+/// Which part of a frame comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Section {
+    /// A header of which nothing has come.
+    Header,
+    /// A header of which one byte has come.
+    SecondByte(u8),
+    /// A header: its first two bytes have come, and that many further ones.
+    HeaderRest(Start, u8),
+    Data {
+        kind: Kind,
+        last: bool,
+    },
+    Control(Control),
+}
+
+impl<R: Role> Connection<R> {
+    /// A connection whose opening handshake is `agreed`.
+    #[must_use]
+    pub const fn new(role: R, config: Config, agreed: Agreed) -> Self {
+        let Agreed { .. } = agreed;
+        let rest = Rest {
+            max_message: config.max_message,
+            message_len: 0,
+            frame_left: 0,
+            key: [0; 4],
+            held: Held::NOTHING,
+            section: Section::Header,
+            receiving: None,
+            started: false,
+            sending: None,
+            phase: Phase::Open,
+            pongs: config.pongs,
+        };
+        Self::resting(role, rest)
+    }
+
+    const fn resting(role: R, rest: Rest) -> Self {
+        Self { role, rest, owed: OwedClose::Nothing, found: None, controls: Controls::NOTHING }
+    }
+}
+
+impl Connection<Server> {
+    /// A third of this connection's size, to keep while it is idle; `None` while something is owed to
+    /// the peer or part of a control frame has come.
+    ///
+    /// A host with many connections keeps them parked and resumes one to serve its socket.
+    #[must_use]
+    pub fn park(&self) -> Option<Parked> {
+        let rests =
+            self.owed == OwedClose::Nothing && self.found.is_none() && self.controls.is_empty();
+        rests.then_some(Parked(self.rest))
+    }
+}
+
+/// A server's connection that has nothing to do: see [`Connection::park`].
+#[derive(Debug)]
+pub struct Parked(Rest);
+
+impl Parked {
+    /// The connection, as it was parked.
+    #[must_use]
+    pub const fn resume(self) -> Connection<Server> {
+        Connection::resting(Server, self.0)
+    }
+}

@@ -1,0 +1,309 @@
+//! Bytes in, events out (RFC 6455 §5, §6.2).
+
+use core::str;
+
+use super::closing::Phase;
+use super::{Connection, Section};
+use crate::frame::{Control, Opcode, Start};
+use crate::utf8::Joined;
+use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, mask};
+
+/// What a step of the receiving machine came to.
+enum Step<'b> {
+    Event(Event<'b>),
+    /// A code point that a read cut: its bytes, their number, and where its part stands.
+    Char([u8; 4], usize, Part<'static, ()>),
+    /// Something was consumed, and there is nothing to tell.
+    Again,
+    /// Everything is consumed.
+    Empty,
+}
+
+impl<R: Role> Connection<R> {
+    /// The next event of what the peer has sent.
+    ///
+    /// `Ok(None)`: every byte of `input` is consumed, and its buffer may serve another connection.
+    /// Call it until then. After an [`Event::Ping`], call [`poll_transmit`](Self::poll_transmit)
+    /// before the next call: a pong is owed to the newest ping only, and a control frame that comes
+    /// in pieces may need its place. After [`Event::Close`], an error or
+    /// [`peer_eof`](Self::peer_eof), whatever else comes is discarded.
+    ///
+    /// # Errors
+    /// The peer broke the protocol. A Close frame that tells it so is queued: send what
+    /// [`poll_transmit`](Self::poll_transmit) yields, then do what [`transport`](Self::transport)
+    /// says.
+    pub fn next_event<'i>(&mut self, input: &'i mut Input<'_>) -> Result<Option<Event<'i>>, Error> {
+        loop {
+            if let Some(error) = self.found.take() {
+                return Err(self.fail(error));
+            }
+            if !matches!(self.rest.phase, Phase::Open | Phase::CloseSent) {
+                input.discard();
+                return Ok(None);
+            }
+            let step = match self.rest.section {
+                Section::Data { kind, last } => self.data(input, kind, last),
+                Section::Control(control) => {
+                    let Some(payload) = self.control_payload(input) else { return Ok(None) };
+                    let event = self.control(control, payload);
+                    return event.map(Some).map_err(|error| self.fail(error));
+                }
+                _ => self.header(input),
+            };
+            match step {
+                Ok(Step::Event(event)) => return Ok(Some(event)),
+                Ok(Step::Char(bytes, len, Part { first, last, .. })) => {
+                    let joined = input.join(bytes.get(..len).unwrap_or_default());
+                    let data = str::from_utf8(joined).unwrap_or_default();
+                    return Ok(Some(Event::Text(Part { data, first, last })));
+                }
+                Ok(Step::Again) => {}
+                Ok(Step::Empty) => return Ok(None),
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+    }
+
+    /// Reads a header, at once if all of it is there, else byte by byte.
+    fn header<'b>(&mut self, input: &mut Input<'b>) -> Result<Step<'b>, Error> {
+        if self.rest.section == Section::Header && self.whole_header(input)? {
+            return Ok(Step::Again);
+        }
+        let [byte] = *input.take(1) else { return Ok(Step::Empty) };
+        match self.rest.section {
+            Section::SecondByte(first) => {
+                let start = Start::parse(first, byte, R::READS_MASKED)?;
+                self.rest.frame_left = 0;
+                self.header_rest(start, 0)?;
+            }
+            Section::HeaderRest(start, n) => {
+                match n.checked_sub(start.extended()) {
+                    None => self.rest.frame_left = self.rest.frame_left << 8 | u64::from(byte),
+                    Some(i) => {
+                        if let Some(to) = self.rest.key.get_mut(usize::from(i)) {
+                            *to = byte;
+                        }
+                    }
+                }
+                self.header_rest(start, n.saturating_add(1))?;
+            }
+            _ => self.rest.section = Section::SecondByte(byte),
+        }
+        Ok(Step::Again)
+    }
+
+    /// Reads the header if `input` holds all of it.
+    fn whole_header(&mut self, input: &mut Input<'_>) -> Result<bool, Error> {
+        let rest = input.rest();
+        let Some((&[first, second], rest)) = rest.split_first_chunk() else { return Ok(false) };
+        let start = Start::parse(first, second, R::READS_MASKED)?;
+        let (extended, rest) = match start.extended() {
+            0 => (0, rest),
+            2 => match rest.split_first_chunk() {
+                Some((len, rest)) => (u64::from(u16::from_be_bytes(*len)), rest),
+                None => return Ok(false),
+            },
+            _ => match rest.split_first_chunk() {
+                Some((len, rest)) => (u64::from_be_bytes(*len), rest),
+                None => return Ok(false),
+            },
+        };
+        let mut len = usize::from(start.extended()).saturating_add(2);
+        if R::READS_MASKED {
+            let Some(key) = rest.first_chunk() else { return Ok(false) };
+            self.rest.key = *key;
+            len = len.saturating_add(4);
+        }
+        self.declare(start, extended)?;
+        self.begin_payload(start);
+        input.take(len);
+        Ok(true)
+    }
+
+    /// Goes on in a header of which `n` bytes behind the first two have come.
+    fn header_rest(&mut self, start: Start, n: u8) -> Result<(), Error> {
+        if n == start.extended() {
+            self.declare(start, self.rest.frame_left)?;
+        }
+        let key = if R::READS_MASKED { 4 } else { 0 };
+        if n < start.extended().saturating_add(key) {
+            self.rest.section = Section::HeaderRest(start, n);
+        } else {
+            self.begin_payload(start);
+        }
+        Ok(())
+    }
+
+    /// The length is known: checks it, and that the frame may stand here (§5.4).
+    fn declare(&mut self, start: Start, extended: u64) -> Result<(), Error> {
+        let len = start.length(extended)?;
+        self.rest.frame_left = len;
+        match (start.opcode, self.rest.receiving) {
+            (Opcode::Control(_), _) => return Ok(()),
+            (Opcode::Continuation, None) => return Err(Error::NothingToContinue),
+            (Opcode::Message(_), Some(_)) => return Err(Error::MessageUnfinished),
+            (Opcode::Continuation, Some(_)) => {}
+            (Opcode::Message(kind), None) => {
+                self.rest.receiving = Some(kind);
+                self.rest.started = false;
+                self.rest.message_len = 0;
+            }
+        }
+        match self.rest.message_len.checked_add(len) {
+            Some(message_len) if message_len <= self.rest.max_message => {
+                self.rest.message_len = message_len;
+                Ok(())
+            }
+            _ => Err(Error::MessageTooBig),
+        }
+    }
+
+    fn begin_payload(&mut self, start: Start) {
+        self.rest.section = match (start.opcode, self.rest.receiving) {
+            (Opcode::Control(control), _) => Section::Control(control),
+            (_, Some(kind)) => Section::Data { kind, last: start.last },
+            (_, None) => Section::Header,
+        };
+    }
+
+    /// Consumes and unmasks payload of the frame, at most `most` bytes.
+    fn payload<'b>(&mut self, input: &mut Input<'b>, most: usize) -> &'b mut [u8] {
+        let most = usize::try_from(self.rest.frame_left).map_or(most, |left| left.min(most));
+        let payload = input.take(most);
+        if R::READS_MASKED {
+            mask::apply(payload, self.rest.key);
+            self.rest.key = mask::rotate(self.rest.key, payload.len());
+        }
+        self.rest.frame_left = self.rest.frame_left.saturating_sub(payload.len() as u64);
+        payload
+    }
+
+    fn data<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        kind: Kind,
+        last: bool,
+    ) -> Result<Step<'b>, Error> {
+        if input.is_empty() && self.rest.frame_left != 0 {
+            return Ok(Step::Empty);
+        }
+        let joins = kind == Kind::Text && !self.rest.held.is_empty();
+        let most = if joins { self.rest.held.missing() } else { usize::MAX };
+        let data = self.payload(input, most);
+        let last = last && self.rest.frame_left == 0;
+        if self.rest.frame_left == 0 {
+            self.rest.section = Section::Header;
+        }
+        if last {
+            self.rest.receiving = None;
+        }
+        match kind {
+            Kind::Text if joins => self.join(data, last),
+            Kind::Text => self.text(data, last),
+            Kind::Binary => Ok(self
+                .part(data, last)
+                .map_or(Step::Again, |part| Step::Event(Event::Binary(part)))),
+        }
+    }
+
+    /// Text behind whole code points.
+    fn text<'b>(&mut self, data: &'b [u8], last: bool) -> Result<Step<'b>, Error> {
+        let (text, last) = match str::from_utf8(data) {
+            Ok(text) => (text, last),
+            Err(error) => {
+                let (valid, tail) = data.split_at_checked(error.valid_up_to()).unwrap_or_default();
+                if error.error_len().is_some() || last {
+                    let invalid = self.invalid_utf8(tail.len());
+                    if valid.is_empty() {
+                        return Err(invalid);
+                    }
+                    self.found = Some(invalid);
+                } else {
+                    self.rest.held.hold(tail);
+                }
+                (str::from_utf8(valid).unwrap_or_default(), false)
+            }
+        };
+        let part = self.part(text, last);
+        Ok(part.map_or(Step::Again, |part| Step::Event(Event::Text(part))))
+    }
+
+    /// Text behind the first bytes of a code point, and no more of it than that code point.
+    fn join<'b>(&mut self, data: &[u8], last: bool) -> Result<Step<'b>, Error> {
+        let invalid = self.invalid_utf8(data.len().saturating_add(self.rest.held.len()));
+        match self.rest.held.join(data) {
+            Joined::Char(bytes, len) => {
+                let first = !core::mem::replace(&mut self.rest.started, true);
+                Ok(Step::Char(bytes, len, Part { data: &(), first, last }))
+            }
+            Joined::Partial if !last => Ok(Step::Again),
+            Joined::Partial | Joined::Invalid => Err(invalid),
+        }
+    }
+
+    /// A part to hand out, unless it is empty and more follow.
+    fn part<'b, T: ?Sized + AsRef<[u8]>>(
+        &mut self,
+        data: &'b T,
+        last: bool,
+    ) -> Option<Part<'b, T>> {
+        if data.as_ref().is_empty() && !last {
+            return None;
+        }
+        let first = !core::mem::replace(&mut self.rest.started, true);
+        Some(Part { data, first, last })
+    }
+
+    /// The error for a bad sequence that starts `back` bytes before the end of what has come.
+    fn invalid_utf8(&self, back: usize) -> Error {
+        let come = self.rest.message_len.saturating_sub(self.rest.frame_left);
+        let offset = come.saturating_sub(back as u64);
+        Error::InvalidUtf8 { offset: u32::try_from(offset).unwrap_or(u32::MAX) }
+    }
+
+    /// The payload of a control frame, when all of it has come.
+    fn control_payload<'i>(&mut self, input: &'i mut Input<'_>) -> Option<&'i [u8]> {
+        let to_come = usize::try_from(self.rest.frame_left).unwrap_or(usize::MAX);
+        let payload = self.payload(input, usize::MAX);
+        if payload.len() == to_come && !self.controls.has_incoming() {
+            self.rest.section = Section::Header;
+            return Some(payload);
+        }
+        self.controls.keep(payload, to_come);
+        if self.rest.frame_left != 0 {
+            return None;
+        }
+        self.rest.section = Section::Header;
+        let payload = input.join(self.controls.incoming());
+        self.controls.taken();
+        Some(payload)
+    }
+
+    fn control<'i>(&mut self, control: Control, payload: &'i [u8]) -> Result<Event<'i>, Error> {
+        match control {
+            Control::Ping => {
+                if self.rest.pongs == Pongs::Automatic && self.rest.phase == Phase::Open {
+                    self.controls.owe_pong(payload);
+                }
+                Ok(Event::Ping(payload))
+            }
+            Control::Pong => Ok(Event::Pong(payload)),
+            Control::Close => {
+                let (code, reason) = close_body(payload)?;
+                self.close_received(code);
+                Ok(Event::Close(code, reason))
+            }
+        }
+    }
+}
+
+/// Reads the body of a Close frame (§5.5.1, §7.4).
+fn close_body(body: &[u8]) -> Result<(Option<CloseCode>, &str), Error> {
+    let Some((code, reason)) = body.split_first_chunk() else {
+        return if body.is_empty() { Ok((None, "")) } else { Err(Error::CloseBodyTooShort) };
+    };
+    let number = u16::from_be_bytes(*code);
+    let code = CloseCode::new(number).ok_or(Error::CloseCodeForbidden(number))?;
+    let reason = str::from_utf8(reason).map_err(|_| Error::CloseReasonNotUtf8)?;
+    Ok((Some(code), reason))
+}

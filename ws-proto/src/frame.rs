@@ -1,0 +1,147 @@
+//! The frame header (RFC 6455 §5.2), written and read.
+
+use crate::{Error, Kind};
+
+/// What a frame carries (RFC 6455 §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opcode {
+    Continuation,
+    Message(Kind),
+    Control(Control),
+}
+
+/// The control frames (RFC 6455 §5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    Close,
+    Ping,
+    Pong,
+}
+
+impl Opcode {
+    const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0x0 => Self::Continuation,
+            0x1 => Self::Message(Kind::Text),
+            0x2 => Self::Message(Kind::Binary),
+            0x8 => Self::Control(Control::Close),
+            0x9 => Self::Control(Control::Ping),
+            0xa => Self::Control(Control::Pong),
+            _ => return None,
+        })
+    }
+
+    const fn bits(self) -> u8 {
+        match self {
+            Self::Continuation => 0x0,
+            Self::Message(Kind::Text) => 0x1,
+            Self::Message(Kind::Binary) => 0x2,
+            Self::Control(Control::Close) => 0x8,
+            Self::Control(Control::Ping) => 0x9,
+            Self::Control(Control::Pong) => 0xa,
+        }
+    }
+}
+
+/// An encoded frame header: 2 to 14 bytes, to be sent right before its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    bytes: [u8; 14],
+    len: u8,
+    key: Option<[u8; 4]>,
+}
+
+impl Header {
+    /// The shortest header for `len` bytes of payload, at most 2^63 − 1.
+    pub(crate) fn new(opcode: Opcode, last: bool, len: u64, key: Option<[u8; 4]>) -> Self {
+        let first = if last { 0x80 } else { 0 } | opcode.bits();
+        let mask = if key.is_some() { 0x80 } else { 0 };
+        let mut header = Self { bytes: [0; 14], len: 0, key };
+        match (u8::try_from(len), u16::try_from(len)) {
+            (Ok(short @ 0..=125), _) => header.push(&[first, mask | short]),
+            (_, Ok(medium)) => {
+                header.push(&[first, mask | 126]);
+                header.push(&medium.to_be_bytes());
+            }
+            _ => {
+                header.push(&[first, mask | 127]);
+                header.push(&len.to_be_bytes());
+            }
+        }
+        header.push(key.as_ref().map_or(&[], |key| key));
+        header
+    }
+
+    /// The header's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The key that the payload must be masked with ([`mask::apply`](crate::mask::apply)); `None` for
+    /// a server.
+    #[must_use]
+    pub const fn masking_key(&self) -> Option<[u8; 4]> {
+        self.key
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let free = self.bytes.iter_mut().skip(usize::from(self.len));
+        for (to, from) in free.zip(bytes) {
+            *to = *from;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+}
+
+/// The first two bytes of a header, which all checks but those of the length need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) opcode: Opcode,
+    pub(crate) last: bool,
+    /// The 7-bit length: 126 and 127 stand for an extended one.
+    pub(crate) len: u8,
+}
+
+impl Start {
+    pub(crate) const fn parse(first: u8, second: u8, masked: bool) -> Result<Self, Error> {
+        if first & 0x70 != 0 {
+            return Err(Error::ReservedBits(first >> 4 & 7));
+        }
+        let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
+            return Err(Error::ReservedOpcode(first & 0x0f));
+        };
+        if (second & 0x80 != 0) != masked {
+            return Err(if masked { Error::NotMasked } else { Error::Masked });
+        }
+        let start = Self { opcode, last: first & 0x80 != 0, len: second & 0x7f };
+        if matches!(opcode, Opcode::Control(_)) && start.len > 125 {
+            return Err(Error::ControlTooLong);
+        }
+        if matches!(opcode, Opcode::Control(_)) && !start.last {
+            return Err(Error::ControlFragmented);
+        }
+        Ok(start)
+    }
+
+    /// How many bytes of extended length follow.
+    pub(crate) const fn extended(self) -> u8 {
+        match self.len {
+            127 => 8,
+            126 => 2,
+            _ => 0,
+        }
+    }
+
+    /// The payload's length, whose extended form, if there is one, reads `extended`.
+    pub(crate) const fn length(self, extended: u64) -> Result<u64, Error> {
+        match self.len {
+            126 if extended < 126 => Err(Error::LengthNotMinimal),
+            127 if extended >> 63 != 0 => Err(Error::LengthTopBit),
+            127 if extended <= 0xffff => Err(Error::LengthNotMinimal),
+            126 | 127 => Ok(extended),
+            // A widening cast, which `u64::from` can't do in a `const fn`.
+            short => Ok(short as u64),
+        }
+    }
+}

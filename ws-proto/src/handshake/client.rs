@@ -1,0 +1,204 @@
+//! The client's side (RFC 6455 §4.1).
+
+use core::fmt;
+
+use super::header::{self, Once};
+use super::response::{lines, write_all};
+use super::{Agreed, Field, key};
+use crate::{Full, Sink};
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// `Host`: the server's name or address, with `:port` if that is not the scheme's own.
+    pub host: &'a str,
+    /// The request's target: a path that starts with `/`, and a query.
+    pub target: &'a str,
+    /// The subprotocols to offer, the one liked best first.
+    pub subprotocols: &'a [&'a str],
+    /// Further fields: `Origin`, `Authorization`, cookies.
+    pub fields: &'a [Field<'a>],
+}
+
+impl Default for Ask<'_> {
+    /// The target `/` on `localhost`.
+    fn default() -> Self {
+        Self { host: "localhost", target: "/", subprotocols: &[], fields: &[] }
+    }
+}
+
+/// A request that waits for its 101.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    accept: [u8; 28],
+    subprotocols: &'a [&'a str],
+}
+
+impl<'a> Pending<'a> {
+    /// Appends the request. `nonce` is 16 bytes of entropy, new for each connection (§4.1).
+    ///
+    /// # Errors
+    /// [`RequestError`]; nothing is appended then.
+    pub fn request(
+        ask: Ask<'a>,
+        nonce: [u8; 16],
+        out: &mut impl Sink,
+    ) -> Result<Self, RequestError> {
+        let visible = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+        if ask.host.is_empty() || !visible(ask.host) {
+            return Err(RequestError::Host);
+        }
+        if !ask.target.starts_with('/') || !visible(ask.target) || ask.target.contains('#') {
+            return Err(RequestError::Target);
+        }
+        let unique =
+            |(i, name): (usize, &&str)| !ask.subprotocols.iter().take(i).any(|n| n == name);
+        if !ask.subprotocols.iter().all(|name| header::is_token(name.as_bytes()))
+            || !ask.subprotocols.iter().enumerate().all(unique)
+        {
+            return Err(RequestError::Subprotocol);
+        }
+        if !ask.fields.iter().all(|field| field.is_legal() && !field.is_of_handshake()) {
+            return Err(RequestError::Field);
+        }
+        let key = key::encode(nonce);
+        let head: [&[u8]; 7] = [
+            b"GET ",
+            ask.target.as_bytes(),
+            b" HTTP/1.1\r\nHost: ",
+            ask.host.as_bytes(),
+            b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Key: ",
+            &key,
+            b"\r\n",
+        ];
+        let offer = ask.subprotocols.iter().enumerate().flat_map(|(i, name)| {
+            [if i == 0 { &b"Sec-WebSocket-Protocol: "[..] } else { b", " }, name.as_bytes()]
+        });
+        let offered: &[u8] = if ask.subprotocols.is_empty() { b"" } else { b"\r\n" };
+        let fields = ask.fields.iter().flat_map(lines);
+        let rest = [offered].into_iter().chain(fields).chain([&b"\r\n"[..]]);
+        write_all(head.into_iter().chain(offer).chain(rest), out)?;
+        Ok(Self { accept: key::accept(&key), subprotocols: ask.subprotocols })
+    }
+
+    /// Checks the response. Bytes behind its head are the connection's first frames.
+    ///
+    /// # Errors
+    /// [`HandshakeError`]: the server refused, or did not answer as RFC 6455 §4.1 asks it to.
+    pub fn finish<'h>(
+        self,
+        status: u16,
+        fields: &[Field<'h>],
+    ) -> Result<Accepted<'h>, HandshakeError> {
+        if status != 101 {
+            return Err(HandshakeError::Status(status));
+        }
+        for (name, token) in [("Upgrade", "websocket"), ("Connection", "upgrade")] {
+            if !header::has_token(fields, name, token) {
+                return Err(HandshakeError::Missing(name));
+            }
+        }
+        match header::once(fields, "Sec-WebSocket-Accept") {
+            Once::Value(value) if value == self.accept => {}
+            Once::Value(_) => return Err(HandshakeError::Accept),
+            Once::Missing => return Err(HandshakeError::Missing("Sec-WebSocket-Accept")),
+            Once::Repeated => return Err(HandshakeError::Repeated("Sec-WebSocket-Accept")),
+        }
+        if header::elements(fields, "Sec-WebSocket-Extensions").next().is_some() {
+            return Err(HandshakeError::Extension);
+        }
+        let subprotocol = match header::once(fields, "Sec-WebSocket-Protocol") {
+            Once::Missing => None,
+            Once::Repeated => return Err(HandshakeError::Repeated("Sec-WebSocket-Protocol")),
+            Once::Value(value) => {
+                let name = str::from_utf8(value).unwrap_or_default();
+                if !self.subprotocols.contains(&name) {
+                    return Err(HandshakeError::Subprotocol);
+                }
+                Some(name)
+            }
+        };
+        Ok(Accepted { agreed: Agreed::elsewhere(), subprotocol })
+    }
+}
+
+/// A handshake that the server has accepted.
+#[derive(Debug)]
+pub struct Accepted<'h> {
+    /// What opens the [`Connection`](crate::Connection).
+    pub agreed: Agreed,
+    /// The subprotocol that the server chose, one of those offered.
+    pub subprotocol: Option<&'h str>,
+}
+
+/// What is wrong with an [`Ask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The sink has no room for the request.
+    Full,
+    /// The host is empty or holds white space or control characters.
+    Host,
+    /// The target does not start with `/`, has a fragment, or holds other than visible ASCII.
+    Target,
+    /// A subprotocol is not a token, or is there twice (RFC 6455 §4.1).
+    Subprotocol,
+    /// A further field has an illegal name or value, or is one that the handshake sets itself.
+    Field,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "no room in the sink for the request",
+            Self::Host => "the host must be visible ASCII and not empty",
+            Self::Target => "the target must start with `/` and be visible ASCII without `#`",
+            Self::Subprotocol => "subprotocols must be tokens, each offered once",
+            Self::Field => {
+                "a request field has an illegal name or value, or is the handshake's own"
+            }
+        })
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+impl From<Full> for RequestError {
+    fn from(Full: Full) -> Self {
+        Self::Full
+    }
+}
+
+/// Why a server's answer opens no connection. The values name the header field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The status is not 101.
+    Status(u16),
+    /// A field, or the token that it must have, is missing.
+    Missing(&'static str),
+    /// A field that must come once comes several times.
+    Repeated(&'static str),
+    /// `Sec-WebSocket-Accept` does not answer this request's key.
+    Accept,
+    /// The server chose a subprotocol that was not offered.
+    Subprotocol,
+    /// The server chose an extension that was not offered.
+    Extension,
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "the server answered {status}, not 101"),
+            Self::Missing(name) => write!(f, "the {name} field does not agree to the upgrade"),
+            Self::Repeated(name) => write!(f, "the {name} field comes more than once"),
+            Self::Accept => f.write_str("Sec-WebSocket-Accept does not match the request's key"),
+            Self::Subprotocol => f.write_str("the server chose a subprotocol that was not offered"),
+            Self::Extension => f.write_str("the server chose an extension that was not offered"),
+        }
+    }
+}
+
+impl core::error::Error for HandshakeError {}

@@ -1,0 +1,69 @@
+//! The opening handshake (RFC 6455 §4), over header fields that any HTTP parser may have read, or over
+//! raw bytes with [`head`] (feature `httparse`).
+//!
+//! A server makes an [`Upgrade`] of a request and accepts it; a client makes a [`Pending`] request
+//! and finishes it with the answer. Both end with an [`Agreed`], which opens a
+//! [`Connection`](crate::Connection).
+//!
+//! ```
+//! use ws_proto::handshake::{Ask, Choice, Field, Pending, Upgrade};
+//! use ws_proto::{Client, Config, Connection, Server, Slice, Store};
+//!
+//! // The client asks. The nonce is 16 random bytes.
+//! let (mut buffer, nonce) = ([0; 512], *b"the sample nonce");
+//! let mut request = Slice::new(&mut buffer);
+//! let ask = Ask { host: "server.example", target: "/chat", ..Ask::default() };
+//! let pending = Pending::request(ask, nonce, &mut request)?;
+//! # assert!(request.stored().starts_with(b"GET /chat HTTP/1.1\r\nHost: server.example\r\n"));
+//!
+//! // The server reads the request with an HTTP parser and accepts it.
+//! let fields = [
+//!     Field::new("Host", "server.example"),
+//!     Field::new("Upgrade", "websocket"),
+//!     Field::new("Connection", "Upgrade"),
+//!     Field::new("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+//!     Field::new("Sec-WebSocket-Version", "13"),
+//! ];
+//! let mut buffer = [0; 512];
+//! let mut response = Slice::new(&mut buffer);
+//! let agreed = Upgrade::parse("GET", &fields)?.accept(Choice::default(), &mut response)?;
+//! let server = Connection::new(Server, Config::default(), agreed);
+//!
+//! // The client reads the response with an HTTP parser.
+//! let fields = [
+//!     Field::new("Upgrade", "websocket"),
+//!     Field::new("Connection", "Upgrade"),
+//!     Field::new("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+//! ];
+//! let accepted = pending.finish(101, &fields)?;
+//! let client = Connection::new(Client(|| [1, 2, 3, 4]), Config::default(), accepted.agreed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod client;
+#[cfg(feature = "httparse")]
+pub mod head;
+mod header;
+mod key;
+mod response;
+mod server;
+
+pub use client::{Accepted, Ask, HandshakeError, Pending, RequestError};
+pub use header::Field;
+pub use response::Response;
+pub use server::{AcceptError, Choice, Reject, Upgrade};
+
+/// What both ends have agreed in an opening handshake: the key that opens a
+/// [`Connection`](crate::Connection).
+#[derive(Debug)]
+pub struct Agreed {
+    _private: (),
+}
+
+impl Agreed {
+    /// For a handshake that other code has done, without extensions.
+    #[must_use]
+    pub const fn elsewhere() -> Self {
+        Self { _private: () }
+    }
+}

@@ -1,0 +1,94 @@
+//! HTTP responses other than 101.
+
+use core::fmt;
+
+use super::Field;
+use crate::{Full, Sink};
+
+/// A complete HTTP response after which the connection is closed: a refusal, or a small page.
+///
+/// `Content-Length` and `Connection: close` are added.
+///
+/// ```
+/// use ws_proto::handshake::Response;
+/// use ws_proto::{Slice, Store};
+/// let mut buffer = [0; 256];
+/// let mut out = Slice::new(&mut buffer);
+/// Response { status: 404, fields: &[], body: b"no such path\n" }.write(&mut out)?;
+/// assert!(out.stored().starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+/// # Ok::<(), ws_proto::Full>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    /// The status code: 200 to 599.
+    pub status: u16,
+    /// Further fields; their names and values are the caller's to keep legal (RFC 9110 §5).
+    pub fields: &'a [Field<'a>],
+    /// The body. With a `Content-Type` among the fields it is that, else plain text.
+    pub body: &'a [u8],
+}
+
+impl Response<'_> {
+    /// Appends the response.
+    ///
+    /// # Errors
+    /// [`Full`] when it does not fit; nothing is appended then.
+    pub fn write(&self, out: &mut impl Sink) -> Result<(), Full> {
+        let typed = self.fields.iter().any(|field| field.is("Content-Type"));
+        let upgrade = self.fields.iter().any(|field| field.is("Upgrade"));
+        let mut start = heapless::String::<64>::new();
+        let (status, len) = (self.status, self.body.len());
+        fmt::write(&mut start, format_args!("HTTP/1.1 {status} {}\r\n", reason(status)))
+            .map_err(|_| Full)?;
+        let mut length = heapless::String::<40>::new();
+        fmt::write(&mut length, format_args!("Content-Length: {len}\r\n")).map_err(|_| Full)?;
+        // A field that names a protocol must be listed as a connection option (RFC 9110 §7.8).
+        let connection =
+            if upgrade { "Connection: close, upgrade\r\n" } else { "Connection: close\r\n" };
+        let kind = if typed { "" } else { "Content-Type: text/plain; charset=utf-8\r\n" };
+        let fields = self.fields.iter().flat_map(lines);
+        let head = [start.as_bytes(), length.as_bytes(), connection.as_bytes(), kind.as_bytes()];
+        write_all(head.into_iter().chain(fields).chain([&b"\r\n"[..], self.body]), out)
+    }
+}
+
+/// The pieces of a field's line.
+pub(super) fn lines<'a>(field: &Field<'a>) -> [&'a [u8]; 4] {
+    [field.name.as_bytes(), b": ", field.value, b"\r\n"]
+}
+
+/// Appends all pieces or none.
+pub(super) fn write_all<'a>(
+    pieces: impl Iterator<Item = &'a [u8]> + Clone,
+    out: &mut impl Sink,
+) -> Result<(), Full> {
+    let len = pieces.clone().fold(0usize, |len, piece| len.saturating_add(piece.len()));
+    if len > out.room() {
+        return Err(Full);
+    }
+    for piece in pieces {
+        out.put(piece, &[])?;
+    }
+    Ok(())
+}
+
+/// The reason phrase (RFC 9110 §15).
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
