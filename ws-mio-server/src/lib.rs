@@ -1,1 +1,50 @@
-//! Server.
+//! A WebSocket server on a hand-written `mio` event loop over [`ws_proto`].
+//!
+//! Write a [`Handler`], give it a route, run:
+//!
+//! ```no_run
+//! use ws_mio_server::{Handler, Message, Peer, Server};
+//!
+//! #[derive(Clone)]
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
+//!         peer.send(message);
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     Server::builder().route("/echo", Echo).bind("127.0.0.1:9001")?.run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Connections are spread over workers, one event loop and one thread each. Messages reach peers of
+//! other connections by topics: [`Peer::subscribe`], [`Peer::publish`]; other threads reach them by a
+//! [`Handle`]. Nothing is global: several servers can run in one process.
+//!
+//! An idle connection owns no buffer. What is sent to a peer that does not read is bounded
+//! ([`Builder::max_queued`]), and a peer that does not take its replies is not read from.
+
+mod clock;
+mod context;
+mod handle;
+mod handler;
+mod listener;
+mod mailbox;
+mod outbox;
+mod peer;
+mod route;
+mod server;
+mod session;
+mod timer;
+mod topics;
+mod worker;
+
+pub use handle::{Busy, Handle, Stats};
+pub use handler::Handler;
+pub use peer::{EndedBy, Ending, Peer, PeerId};
+pub use route::Page;
+pub use server::{Builder, Server, StartError};
+pub use ws_proto::{CloseCode, Message};

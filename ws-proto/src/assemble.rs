@@ -27,6 +27,12 @@ impl<S> Assembler<S> {
     pub const fn new(store: S) -> Self {
         Self { store, overflown: false }
     }
+
+    /// The store, with what it holds, for another use.
+    #[must_use]
+    pub fn into_store(self) -> S {
+        self.store
+    }
 }
 
 impl<S: Store> Assembler<S> {

@@ -72,6 +72,16 @@ impl Header {
         header
     }
 
+    /// The header of a whole message from a server: the same for every peer that has agreed to no
+    /// extension, so that one frame serves a broadcast. `None` if `len` is over 2^63 − 1.
+    ///
+    /// It must not stand between the fragments of another message (RFC 6455 §5.4), nor behind a Close
+    /// frame: [`Connection::send_header`](crate::Connection::send_header) checks that, this can't.
+    #[must_use]
+    pub fn broadcast(kind: Kind, len: u64) -> Option<Self> {
+        (len >> 63 == 0).then(|| Self::new(Opcode::Message(kind), true, len, None))
+    }
+
     /// The header's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -23,8 +23,9 @@ impl Instant {
     /// The moment `duration` later, rounded up to a millisecond; at the end of time, the end.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        let millis = duration.as_nanos().div_ceil(1_000_000);
-        Self(self.0.saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)))
+        let part = u64::from(duration.subsec_nanos().div_ceil(1_000_000));
+        let millis = duration.as_secs().saturating_mul(1000).saturating_add(part);
+        Self(self.0.saturating_add(millis))
     }
 
     /// How long after `earlier` this is; zero if it isn't.
@@ -118,20 +119,29 @@ impl Keepalive {
         }
     }
 
+    /// When [`poll`](Self::poll) will have something to do, if nothing is heard before; `None`: never.
+    #[must_use]
+    pub fn deadline(&self, timing: &Timing) -> Option<Instant> {
+        Some(self.since.after(match self.phase {
+            Phase::Listening => timing.ping_after?,
+            Phase::Pinged => timing.pong_within,
+            Phase::Closing => timing.close_within,
+        }))
+    }
+
     /// What is to be done at `now`.
     pub fn poll(&mut self, timing: &Timing, now: Instant) -> Due {
-        let (deadline, due) = match (self.phase, timing.ping_after) {
-            (Phase::Listening, None) => return Due::Nothing(None),
-            (Phase::Listening, Some(ping_after)) => (self.since.after(ping_after), Due::Ping),
-            (Phase::Pinged, _) => (self.since.after(timing.pong_within), Due::Dead),
-            (Phase::Closing, _) => (self.since.after(timing.close_within), Due::CloseExpired),
-        };
-        if now < deadline {
-            return Due::Nothing(Some(deadline));
+        let deadline = self.deadline(timing);
+        if deadline.is_none_or(|deadline| now < deadline) {
+            return Due::Nothing(deadline);
         }
-        if due == Due::Ping {
-            *self = Self { since: now, phase: Phase::Pinged };
+        match self.phase {
+            Phase::Listening => {
+                *self = Self { since: now, phase: Phase::Pinged };
+                Due::Ping
+            }
+            Phase::Pinged => Due::Dead,
+            Phase::Closing => Due::CloseExpired,
         }
-        due
     }
 }

@@ -136,7 +136,7 @@ mod tests {
         let body = sink.put(b"ab", b"cd").unwrap();
         body[0] = b'C';
         assert_eq!(sink.stored(), b"abCd");
-        assert_eq!(sink.room(), room - 4);
+        assert_eq!(Some(sink.room()), room.checked_sub(4));
         assert_eq!(sink.put(&[0; 3], &[0; 2]), Err(Full), "both or nothing");
         assert_eq!(sink.stored(), b"abCd");
         sink.put(&[], &[7; 4]).unwrap();

@@ -51,7 +51,18 @@ pub(super) enum Phase {
     Clean,
     Failed,
     /// The peer's bytes have ended.
-    Ended,
+    Ended(Closed),
+}
+
+impl Phase {
+    pub(super) const fn state(self) -> State {
+        match self {
+            Self::Open => State::Open,
+            Self::CloseSent => State::CloseSent,
+            Self::CloseReceived => State::CloseReceived,
+            Self::Clean | Self::Failed | Self::Ended(_) => State::Closed,
+        }
+    }
 }
 
 /// A Close frame that [`Connection::poll_transmit`] has to send.
@@ -67,12 +78,7 @@ impl<R: Role> Connection<R> {
     /// How far the closing handshake is.
     #[must_use]
     pub const fn state(&self) -> State {
-        match self.rest.phase {
-            Phase::Open => State::Open,
-            Phase::CloseSent => State::CloseSent,
-            Phase::CloseReceived => State::CloseReceived,
-            Phase::Clean | Phase::Failed | Phase::Ended => State::Closed,
-        }
+        self.rest.phase.state()
     }
 
     /// What to do with the byte stream now.
@@ -82,7 +88,9 @@ impl<R: Role> Connection<R> {
             (Phase::Open | Phase::CloseSent | Phase::CloseReceived, _)
             | (_, OwedClose::Answer(_) | OwedClose::Failure(_)) => Transport::Keep,
             (Phase::Clean, OwedClose::Nothing) if !R::READS_MASKED => Transport::AwaitEof,
-            (Phase::Clean | Phase::Failed | Phase::Ended, OwedClose::Nothing) => Transport::Close,
+            (Phase::Clean | Phase::Failed | Phase::Ended(_), OwedClose::Nothing) => {
+                Transport::Close
+            }
         }
     }
 
@@ -132,13 +140,15 @@ impl<R: Role> Connection<R> {
 
     /// The peer's bytes have ended (a read of zero bytes), or the transport broke.
     ///
-    /// What is queued may still reach a peer that only closed its sending side.
+    /// What is queued may still reach a peer that only closed its sending side. A second call gives
+    /// what the first gave.
     pub const fn peer_eof(&mut self) -> Closed {
         let closed = match self.rest.phase {
             Phase::CloseReceived | Phase::Clean => Closed::Clean,
-            Phase::Open | Phase::CloseSent | Phase::Failed | Phase::Ended => Closed::Abnormal,
+            Phase::Open | Phase::CloseSent | Phase::Failed => Closed::Abnormal,
+            Phase::Ended(closed) => closed,
         };
-        self.rest.phase = Phase::Ended;
+        self.rest.phase = Phase::Ended(closed);
         closed
     }
 

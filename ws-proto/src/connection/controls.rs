@@ -2,8 +2,8 @@
 
 const SIZE: usize = 125;
 
-/// The payload of the newest ping, while its pong is owed, and behind it that of an incoming control
-/// frame which has come in part.
+/// What has come of an incoming control frame, at the front, and at the back the payload of the
+/// newest ping, while its pong is owed. Neither moves when the other goes.
 #[derive(Debug)]
 pub(super) struct Controls {
     bytes: [u8; SIZE],
@@ -20,13 +20,14 @@ impl Controls {
 
     /// What the owed pong carries.
     pub(super) fn pong(&self) -> Option<&[u8]> {
-        self.bytes.get(..usize::from(self.pong?))
+        self.bytes.get(SIZE.saturating_sub(usize::from(self.pong?))..)
     }
 
-    /// Owes a pong that carries `payload`, at most 125 bytes, in place of any older one.
+    /// Owes a pong that carries `payload`, at most 125 bytes, in place of any older one. Nothing of
+    /// an incoming frame is kept then.
     pub(super) fn owe_pong(&mut self, payload: &[u8]) {
-        self.incoming = 0;
-        self.pong = Some(fill(&mut self.bytes, payload));
+        let start = SIZE.saturating_sub(payload.len());
+        self.pong = Some(fill(self.bytes.get_mut(start..).unwrap_or_default(), payload));
     }
 
     pub(super) const fn pong_sent(&mut self) {
@@ -35,8 +36,7 @@ impl Controls {
 
     /// What has come of an incoming frame.
     pub(super) fn incoming(&self) -> &[u8] {
-        let start = self.start();
-        self.bytes.get(start..start.saturating_add(usize::from(self.incoming))).unwrap_or_default()
+        self.bytes.get(..usize::from(self.incoming)).unwrap_or_default()
     }
 
     pub(super) const fn has_incoming(&self) -> bool {
@@ -47,22 +47,20 @@ impl Controls {
     /// gives way if both can't be held: RFC 6455 §5.5.3 asks for the newest only, and a caller that
     /// sends it before the next read never loses it.
     pub(super) fn keep(&mut self, payload: &[u8], to_come: usize) {
+        if payload.is_empty() {
+            return;
+        }
         let kept = usize::from(self.incoming);
-        if self.start().saturating_add(kept).saturating_add(to_come) > SIZE {
-            // Only before anything is kept: `to_come` shrinks by what is kept.
+        let pong = usize::from(self.pong.unwrap_or(0));
+        if kept.saturating_add(to_come).saturating_add(pong) > SIZE {
             self.pong = None;
         }
-        let start = self.start().saturating_add(kept);
-        let free = self.bytes.get_mut(start..).unwrap_or_default();
+        let free = self.bytes.get_mut(kept..).unwrap_or_default();
         self.incoming = self.incoming.saturating_add(fill(free, payload));
     }
 
     pub(super) const fn taken(&mut self) {
         self.incoming = 0;
-    }
-
-    fn start(&self) -> usize {
-        usize::from(self.pong.unwrap_or(0))
     }
 }
 

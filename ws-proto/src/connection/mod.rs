@@ -133,10 +133,16 @@ impl Connection<Server> {
 }
 
 /// A server's connection that has nothing to do: see [`Connection::park`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Parked(Rest);
 
 impl Parked {
+    /// How far the closing handshake is.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.0.phase.state()
+    }
+
     /// The connection, as it was parked.
     #[must_use]
     pub const fn resume(self) -> Connection<Server> {

@@ -235,11 +235,14 @@ impl HeadError {
     }
 }
 
-/// Whether a word of the first line says `HTTP/` and a digit: then only the version is wrong.
+/// Whether the first line says `HTTP/` and a digit where the version stands, in a response as its
+/// first word and in a request as its third: then only the version is wrong.
 fn names_http(head: &[u8]) -> bool {
     let line = head.trim_ascii_start().split(|&b| b == b'\r').next().unwrap_or_default();
-    line.split(|&b| b == b' ')
-        .filter_map(|word| word.strip_prefix(b"HTTP/"))
+    let mut words = line.split(|&b| b == b' ');
+    [words.next(), words.nth(1)]
+        .into_iter()
+        .filter_map(|word| word?.strip_prefix(b"HTTP/"))
         .any(|version| version.first().is_some_and(u8::is_ascii_digit))
 }
 

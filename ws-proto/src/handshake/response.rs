@@ -34,6 +34,18 @@ impl Response<'_> {
     /// # Errors
     /// [`Full`] when it does not fit; nothing is appended then.
     pub fn write(&self, out: &mut impl Sink) -> Result<(), Full> {
+        self.write_with(self.body, out)
+    }
+
+    /// Appends the response to a HEAD request: without the body (RFC 9110 §9.3.2).
+    ///
+    /// # Errors
+    /// [`Full`] when it does not fit; nothing is appended then.
+    pub fn write_head(&self, out: &mut impl Sink) -> Result<(), Full> {
+        self.write_with(b"", out)
+    }
+
+    fn write_with(&self, body: &[u8], out: &mut impl Sink) -> Result<(), Full> {
         let typed = self.fields.iter().any(|field| field.is("Content-Type"));
         let upgrade = self.fields.iter().any(|field| field.is("Upgrade"));
         let mut start = heapless::String::<64>::new();
@@ -48,7 +60,7 @@ impl Response<'_> {
         let kind = if typed { "" } else { "Content-Type: text/plain; charset=utf-8\r\n" };
         let fields = self.fields.iter().flat_map(lines);
         let head = [start.as_bytes(), length.as_bytes(), connection.as_bytes(), kind.as_bytes()];
-        write_all(head.into_iter().chain(fields).chain([&b"\r\n"[..], self.body]), out)
+        write_all(head.into_iter().chain(fields).chain([&b"\r\n"[..], body]), out)
     }
 }
 

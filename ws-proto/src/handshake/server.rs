@@ -134,22 +134,27 @@ impl Reject {
         }
     }
 
+    /// The fields that the response must have: `Allow` with 405, the version that is spoken with 426.
+    #[must_use]
+    pub const fn fields(self) -> &'static [Field<'static>] {
+        match self {
+            Self::Method => const { &[Field::new("Allow", "GET")] },
+            Self::NotAnUpgrade | Self::Version => {
+                const { &[Field::new("Upgrade", "websocket"), Field::new("Sec-WebSocket-Version", "13")] }
+            }
+            _ => &[],
+        }
+    }
+
     /// Appends the complete response, a body of one readable line included.
     ///
     /// # Errors
     /// [`Full`] when it does not fit; nothing is appended then.
     pub fn write(self, out: &mut impl Sink) -> Result<(), Full> {
-        let fields: &[Field<'_>] = match self {
-            Self::Method => &[Field::new("Allow", "GET")],
-            Self::NotAnUpgrade | Self::Version => {
-                &[Field::new("Upgrade", "websocket"), Field::new("Sec-WebSocket-Version", "13")]
-            }
-            _ => &[],
-        };
         let mut body = heapless::String::<160>::new();
         // A line that is too long is cut; none is.
         let _ = fmt::write(&mut body, format_args!("{self}\n"));
-        Response { status: self.status(), fields, body: body.as_bytes() }.write(out)
+        Response { status: self.status(), fields: self.fields(), body: body.as_bytes() }.write(out)
     }
 }
 

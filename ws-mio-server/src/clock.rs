@@ -1,0 +1,18 @@
+//! The one place that reads the clock: everything else is told what time it is.
+
+use ws_proto::keepalive::Instant;
+
+/// Milliseconds since it was made, which never go backwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock(std::time::Instant);
+
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Instant {
+        Instant::from_millis(0).after(self.0.elapsed())
+    }
+}

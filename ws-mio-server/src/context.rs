@@ -1,0 +1,67 @@
+//! What the connections of one worker share while they are served.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ws_proto::keepalive::{Instant, Timing};
+
+use crate::mailbox::Publication;
+use crate::route::Routes;
+use crate::topics::Topics;
+
+/// What a server is set to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) max_message: u64,
+    pub(crate) max_queued: usize,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) timing: Timing,
+}
+
+/// What the connections of one worker share while they are served. It holds no sockets.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) worker: u16,
+    pub(crate) now: Instant,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) counters: Arc<Counters>,
+    /// What the connection that is being served has to send: it leaves in one write.
+    pub(crate) cork: Vec<u8>,
+    pub(crate) topics: Topics,
+    /// Messages to topics, which go out when the connection that is being served is done.
+    pub(crate) publications: Vec<Publication>,
+    /// Memory for the next message that comes in parts.
+    pub(crate) spare: Vec<u8>,
+    /// The status and the reason of a request that was just refused.
+    pub(crate) refused: Option<(u16, String)>,
+    /// Whether the server is stopping: no new connection is opened.
+    pub(crate) stopping: bool,
+}
+
+/// What a worker counts. Only the worker writes, so that no instruction need be atomic as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Taken over from the length of the worker's slots.
+    pub(crate) connections: AtomicUsize,
+    pub(crate) accepted: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) messages: Counter,
+    pub(crate) reads: Counter,
+    pub(crate) writes: Counter,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add_one(&self) {
+        self.0.store(self.get().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,120 @@
+//! A running server, as other threads see it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ws_proto::{CloseCode, Message};
+
+use crate::PeerId;
+use crate::context::Counters;
+use crate::mailbox::{Command, Mailbox, Publication, encode};
+use crate::worker::owner;
+
+/// A server, to be reached from any thread: publish, send, count, stop. Clones reach the same server.
+///
+/// ```
+/// use ws_mio_server::{Handler, Message, Peer, Server};
+/// # #[derive(Clone)] struct Quiet;
+/// # impl Handler for Quiet { fn on_message(&mut self, _: &mut Peer<'_>, _: Message<'_>) {} }
+/// let server = Server::builder().route("/news", Quiet).bind("127.0.0.1:0")?;
+/// let handle = server.handle();
+/// let running = std::thread::spawn(|| server.run());
+/// handle.publish("news", "nothing new")?;
+/// handle.shutdown();
+/// running.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) mailboxes: Arc<[Mailbox]>,
+    pub(crate) counters: Arc<[Arc<Counters>]>,
+}
+
+/// A worker has too much to do: the call had no effect. Try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the worker's mailbox is full; try again later")
+    }
+}
+
+impl std::error::Error for Busy {}
+
+/// What a server has counted since it started, and the connections that it has now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections that are open now, in whatever state.
+    pub connections: usize,
+    /// Opening handshakes accepted.
+    pub accepted: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Messages received.
+    pub messages: u64,
+    /// Reads from sockets.
+    pub reads: u64,
+    /// Writes to sockets.
+    pub writes: u64,
+}
+
+impl Handle {
+    /// Sends a message to all subscribers of a topic.
+    ///
+    /// # Errors
+    /// [`Busy`]: nobody gets it.
+    pub fn publish<'m>(&self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), Busy> {
+        let worker = owner(topic, self.mailboxes.len());
+        let (topic, frame) = (Arc::from(topic), encode(message.into()));
+        self.post(worker, Command::Publish(Publication { topic, frame, except: None }))
+    }
+
+    /// Sends a message to one peer; if it is gone, to nobody.
+    ///
+    /// # Errors
+    /// [`Busy`]
+    pub fn send<'m>(&self, peer: PeerId, message: impl Into<Message<'m>>) -> Result<(), Busy> {
+        self.post(peer.worker.into(), Command::Send(peer.key, encode(message.into())))
+    }
+
+    /// Begins the closing handshake with one peer, unless it is gone. A reason over 123 bytes is cut,
+    /// between two code points.
+    pub fn close(&self, peer: PeerId, code: CloseCode, reason: &str) {
+        let reason = reason.get(..reason.floor_char_boundary(123)).unwrap_or(reason).to_owned();
+        // Commands to close are always taken.
+        let _ = self.post(peer.worker.into(), Command::Close(peer.key, code, reason));
+    }
+
+    /// What the server has counted. Workers report their connections at the end of each turn.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.iter().fold(Stats::default(), |sum, worker| Stats {
+            connections: sum.connections.saturating_add(worker.connections.load(Ordering::Relaxed)),
+            accepted: sum.accepted.saturating_add(worker.accepted.get()),
+            refused: sum.refused.saturating_add(worker.refused.get()),
+            messages: sum.messages.saturating_add(worker.messages.get()),
+            reads: sum.reads.saturating_add(worker.reads.get()),
+            writes: sum.writes.saturating_add(worker.writes.get()),
+        })
+    }
+
+    /// Stops the server: no connection is accepted any more, each one is closed with code 1001, and
+    /// [`Server::run`](crate::Server::run) returns when all have ended, or at the close deadline.
+    pub fn shutdown(&self) {
+        for worker in 0..self.mailboxes.len() {
+            // Commands to shut down are always taken.
+            let _ = self.post(worker, Command::Shutdown);
+        }
+    }
+
+    fn post(&self, worker: usize, command: Command) -> Result<(), Busy> {
+        match self.mailboxes.get(worker) {
+            Some(mailbox) => mailbox.post(command).map_err(|_| Busy),
+            // A peer of another server, with more workers: this one has no such peer.
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What an application is to the server.
+
+use ws_proto::Message;
+
+use crate::{Ending, Peer};
+
+/// An application behind a route: it is told what peers do, and acts on them through [`Peer`].
+///
+/// Each worker has a clone of the handler and calls it from its own thread only, one call after the
+/// other, so a handler needs no locks for what is a worker's own. What all workers share (a
+/// database, a counter) is shared by the clones, in an `Arc` for example. A call must not block: the
+/// worker's other connections wait. A panic in a handler stops the server.
+///
+/// ```
+/// use ws_mio_server::{Handler, Message, Peer, Server};
+///
+/// /// Tells everyone in a room what each says.
+/// #[derive(Clone)]
+/// struct Room;
+///
+/// impl Handler for Room {
+///     fn on_open(&mut self, peer: &mut Peer<'_>) {
+///         let room = peer.param("room").unwrap_or_default().to_owned();
+///         peer.subscribe(&room);
+///     }
+///
+///     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
+///         let room = peer.param("room").unwrap_or_default().to_owned();
+///         peer.publish(&room, message);
+///     }
+/// }
+///
+/// let server = Server::builder().route("/rooms/{room}", Room).bind("127.0.0.1:0")?;
+/// # Ok::<(), ws_mio_server::StartError>(())
+/// ```
+pub trait Handler: Send + 'static {
+    /// The subprotocols that the application speaks, the preferred one first (RFC 6455 §1.9). The first
+    /// that a client offers is chosen; by default, none is.
+    fn subprotocols(&self) -> &[&str] {
+        &[]
+    }
+
+    /// A peer has come: its opening handshake is accepted.
+    fn on_open(&mut self, peer: &mut Peer<'_>) {
+        let _ = peer;
+    }
+
+    /// A peer has sent a whole message.
+    fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>);
+
+    /// A peer that was over the high-water mark ([`Peer::queued`]) has taken all that was queued.
+    fn on_drain(&mut self, peer: &mut Peer<'_>) {
+        let _ = peer;
+    }
+
+    /// A peer's connection has ended, or can't be used any more: called once for each
+    /// [`on_open`](Self::on_open). Nothing can be sent to it; its subscriptions end after the call.
+    fn on_close(&mut self, peer: &mut Peer<'_>, ending: Ending<'_>) {
+        let _ = (peer, ending);
+    }
+}

@@ -1,0 +1,126 @@
+//! What crosses threads: bounded queues of commands, one a worker.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mio::Waker;
+use ws_proto::{CloseCode, Header, Message};
+
+use crate::peer::{Key, PeerId};
+
+/// A message to all subscribers of a topic, encoded once.
+#[derive(Clone, Debug)]
+pub(crate) struct Publication {
+    pub(crate) topic: Arc<str>,
+    pub(crate) frame: Arc<[u8]>,
+    /// The subscriber that does not get it: the one that sent it.
+    pub(crate) except: Option<PeerId>,
+}
+
+/// What one thread asks of a worker.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// To the worker that owns the topic: put it in order and send it on to all.
+    Publish(Publication),
+    /// From the owner of the topic: deliver it to subscribers of this worker.
+    Deliver(Publication),
+    Send(Key, Arc<[u8]>),
+    Close(Key, CloseCode, String),
+    Shutdown,
+}
+
+impl Command {
+    /// Roughly the memory that the command keeps.
+    fn size(&self) -> usize {
+        let payload = match self {
+            Self::Publish(publication) | Self::Deliver(publication) => publication.frame.len(),
+            Self::Send(_, frame) => frame.len(),
+            Self::Close(..) | Self::Shutdown => 0,
+        };
+        payload.saturating_add(size_of::<Self>())
+    }
+}
+
+/// The queue of one worker, bounded in bytes.
+///
+/// Orders to publish have a lane of their own: a worker that can't pass them on leaves them, and its
+/// lane fills up, which holds back those who post. Deliveries ask for nothing further, so they are
+/// always taken, and workers that wait for each other never wait for good.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    lanes: Mutex<Lanes>,
+    /// Whether the worker has been woken and has not looked yet.
+    woken: AtomicBool,
+    waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Lanes {
+    orders: Lane,
+    deliveries: Lane,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    commands: VecDeque<Command>,
+    bytes: usize,
+}
+
+impl Lane {
+    fn take(&mut self) -> VecDeque<Command> {
+        std::mem::take(self).commands
+    }
+}
+
+/// A lane with this many bytes is full; one command fits over it.
+const LIMIT: usize = 4 * 1024 * 1024;
+
+impl Mailbox {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { lanes: Mutex::default(), woken: AtomicBool::new(false), waker }
+    }
+
+    /// Queues a command and wakes the worker, or gives the command back if its lane is full.
+    pub(crate) fn post(&self, command: Command) -> Result<(), Command> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lane, urgent) = match command {
+            Command::Publish(_) => (&mut lanes.orders, false),
+            Command::Deliver(_) | Command::Send(..) => (&mut lanes.deliveries, false),
+            Command::Close(..) | Command::Shutdown => (&mut lanes.deliveries, true),
+        };
+        if lane.bytes >= LIMIT && !urgent {
+            return Err(command);
+        }
+        lane.bytes = lane.bytes.saturating_add(command.size());
+        lane.commands.push_back(command);
+        drop(lanes);
+        if !self.woken.swap(true, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "a worker could not be woken");
+        }
+        Ok(())
+    }
+
+    /// What is queued, in order; with `orders`, those to publish behind the others.
+    pub(crate) fn take(&self, orders: bool) -> VecDeque<Command> {
+        // Before the lanes are read: what is posted after that wakes the worker again.
+        self.woken.store(false, Ordering::SeqCst);
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut commands = lanes.deliveries.take();
+        if orders {
+            commands.append(&mut lanes.orders.take());
+        }
+        commands
+    }
+}
+
+/// A whole message as one frame, to be sent to any number of peers.
+pub(crate) fn encode(message: Message<'_>) -> Arc<[u8]> {
+    let payload = message.as_bytes();
+    // No slice is longer than a frame may be.
+    let header = Header::broadcast(message.kind(), payload.len() as u64);
+    let header = header.as_ref().map(Header::as_bytes).unwrap_or_default();
+    [header, payload].concat().into()
+}

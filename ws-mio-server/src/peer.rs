@@ -1,0 +1,138 @@
+//! One connection, as a handler sees it.
+
+use std::sync::Arc;
+
+use slotmap::new_key_type;
+use ws_proto::{CloseCode, Connection, Message, Server, State};
+
+use crate::context::Context;
+use crate::mailbox::{Publication, encode};
+use crate::session::Extra;
+
+new_key_type! {
+    /// A connection's place in its worker; the place's next connection has another key.
+    pub(crate) struct Key;
+}
+
+/// Names a connection, also from other threads ([`Handle`](crate::Handle)). No two connections of a
+/// server share one, not even one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId {
+    pub(crate) worker: u16,
+    pub(crate) key: Key,
+}
+
+/// A connection, for the time of a call to its [`Handler`](crate::Handler).
+pub struct Peer<'t> {
+    pub(crate) key: Key,
+    pub(crate) connection: &'t mut Connection<Server>,
+    pub(crate) extra: &'t mut Option<Box<Extra>>,
+    pub(crate) context: &'t mut Context,
+}
+
+impl Peer<'_> {
+    /// The connection's name.
+    #[must_use]
+    pub const fn id(&self) -> PeerId {
+        PeerId { worker: self.context.worker, key: self.key }
+    }
+
+    /// What stands in the request's path for `{name}` of the route, percent-decoded.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let params = &self.extra.as_ref()?.params;
+        params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Sends a message. Nothing goes out once the closing handshake has begun.
+    ///
+    /// What the kernel does not take is queued; a peer with more than 64 KiB in its queue is not read
+    /// from until it has taken them. One that is sent more than the limit
+    /// ([`Builder::max_queued`](crate::Builder::max_queued)) and a message beyond what it asked for by
+    /// its own messages is closed with code 1013.
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
+        // It fails only when the connection is closing: `on_close` tells.
+        let _ = self.connection.send(message, true, &mut self.context.cork);
+    }
+
+    /// Subscribes the peer to a topic of this server; a second time changes nothing.
+    pub fn subscribe(&mut self, topic: &str) {
+        if let Some(topic) = self.context.topics.subscribe(topic, self.key) {
+            self.extra.get_or_insert_default().topics.push(topic);
+        }
+    }
+
+    /// Ends a subscription; without one, nothing happens.
+    pub fn unsubscribe(&mut self, topic: &str) {
+        self.context.topics.unsubscribe(topic, self.key);
+        if let Some(extra) = self.extra {
+            extra.topics.retain(|name| **name != *topic);
+        }
+    }
+
+    /// Sends a message to all subscribers of a topic, on all workers, but not to this peer.
+    ///
+    /// All subscribers get the messages of a topic in the same order.
+    pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) {
+        let publication = Publication {
+            topic: Arc::from(topic),
+            frame: encode(message.into()),
+            except: Some(self.id()),
+        };
+        self.context.publications.push(publication);
+    }
+
+    /// Begins the closing handshake. No further message of the peer is delivered. A reason over 123
+    /// bytes is cut, between two code points.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        let reason = reason.get(..reason.floor_char_boundary(123)).unwrap_or(reason);
+        // It fails only when the connection is closing already.
+        let _ = self.connection.close(code, reason, &mut self.context.cork);
+    }
+
+    /// Whether messages can still be sent to the peer.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.connection.state() == State::Open
+    }
+
+    /// Bytes that wait to be sent to the peer, those of this call included.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        let outbox = self.extra.as_ref().map_or(0, |extra| extra.outbox.len());
+        outbox.saturating_add(self.context.cork.len())
+    }
+}
+
+impl std::fmt::Debug for Peer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// How a connection ended, in the terms of RFC 6455 §7.1.5 and §7.1.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// The status code: what the Close frame said, 1005 if it had none, 1006 if none came.
+    pub code: u16,
+    /// The reason that came with it.
+    pub reason: &'a str,
+    /// Who ended it.
+    pub by: EndedBy,
+}
+
+impl Ending<'static> {
+    /// No Close frame came.
+    pub(crate) const ABNORMAL: Self = Self { code: 1006, reason: "", by: EndedBy::Network };
+}
+
+/// Who ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The peer began the closing handshake.
+    Peer,
+    /// This server did: a handler, a limit, a violation by the peer, a shutdown.
+    Server,
+    /// Nobody said anything: the connection broke, or the peer stopped answering.
+    Network,
+}

@@ -1,0 +1,264 @@
+//! One connection from its first byte to its last, without a socket: bytes in, bytes out.
+
+mod open;
+mod opening;
+
+use std::sync::Arc;
+
+use ws_proto::keepalive::Instant;
+use ws_proto::{Assembler, CloseCode};
+
+use crate::Handler;
+use crate::context::{Context, Settings};
+use crate::outbox::Outbox;
+use crate::peer::Key;
+use crate::route::Params;
+use open::Open;
+use opening::Opening;
+
+/// A peer with more bytes than this in its queue is not read from.
+pub(crate) const HIGH_WATER: usize = 64 * 1024;
+
+/// The reason for closing a peer that takes nothing of what waits for it.
+const STALLED: &str = "you do not read what is sent to you";
+
+/// The handlers of one worker, by the number of their route.
+pub(crate) type Handlers = [Box<dyn Handler>];
+
+/// One connection. While it is idle it owns no memory beyond itself.
+#[derive(Debug)]
+pub(crate) struct Session {
+    phase: Phase,
+    /// What only some connections have, at some time.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The request's head is due.
+    Opening(Opening),
+    Open(Open),
+    /// All is said: what is queued goes out, then the sending side is shut down, and the peer's end
+    /// awaited, for what it may still be sending must be read (RFC 6455 §7.1.1).
+    Ending {
+        since: Instant,
+    },
+    /// The peer's bytes have ended too: what is queued goes out.
+    Ended {
+        since: Instant,
+    },
+}
+
+/// What only some connections have, at some time.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) params: Params,
+    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) outbox: Outbox,
+    /// A message that has come in part.
+    message: Option<Assembler<Vec<u8>>>,
+    /// When the peer last took something of the outbox, or the outbox was empty.
+    progress: Instant,
+}
+
+impl Extra {
+    fn is_empty(&self) -> bool {
+        self.params.is_empty()
+            && self.topics.is_empty()
+            && self.outbox.is_empty()
+            && self.message.is_none()
+    }
+
+    /// When a peer that takes nothing has had its time.
+    fn stalled_at(&self, settings: &Settings) -> Option<Instant> {
+        (!self.outbox.is_empty()).then(|| self.progress.after(settings.stall_timeout))
+    }
+}
+
+/// What a deadline has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Lives,
+    /// The socket is to be dropped.
+    Dies,
+}
+
+impl Session {
+    /// A connection that was accepted just now.
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { phase: Phase::Opening(Opening::new(now)), extra: None }
+    }
+
+    /// Bytes have come from the peer.
+    pub(crate) fn receive(
+        &mut self,
+        key: Key,
+        bytes: &mut [u8],
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        match &mut self.phase {
+            Phase::Opening(opening) => {
+                if let Some(phase) = opening.receive(key, bytes, &mut self.extra, handlers, context)
+                {
+                    self.phase = phase;
+                }
+            }
+            Phase::Open(open) => {
+                if open.receive(key, bytes, &mut self.extra, handlers, context) {
+                    self.phase = Phase::Ending { since: context.now };
+                }
+            }
+            Phase::Ending { .. } | Phase::Ended { .. } => {}
+        }
+        self.tidy();
+    }
+
+    /// The peer's bytes have ended. What is queued may still reach it.
+    pub(crate) fn end_of_input(
+        &mut self,
+        key: Key,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        self.lost(key, handlers, context);
+        if !matches!(self.phase, Phase::Ended { .. }) {
+            self.phase = Phase::Ended { since: context.now };
+        }
+    }
+
+    /// The connection is no more, or is about to be dropped.
+    pub(crate) fn lost(&mut self, key: Key, handlers: &mut Handlers, context: &mut Context) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.lost(key, &mut self.extra, handlers, context);
+        }
+    }
+
+    /// Begins the closing handshake, if the connection is open; a request that has not come in whole
+    /// is refused.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
+        match &mut self.phase {
+            Phase::Open(open) => open.close(code, reason, context),
+            Phase::Opening(_) => self.phase = opening::refuse_stopping(context),
+            Phase::Ending { .. } | Phase::Ended { .. } => {}
+        }
+    }
+
+    /// A deadline may have come.
+    pub(crate) fn expire(&mut self, context: &mut Context) -> Fate {
+        let (now, settings) = (context.now, Arc::clone(&context.settings));
+        match &mut self.phase {
+            Phase::Opening(opening) => {
+                if let Some(phase) = opening.expire(context) {
+                    self.phase = phase;
+                }
+                Fate::Lives
+            }
+            Phase::Open(open) => {
+                let stalled = self.extra.as_ref().and_then(|extra| extra.stalled_at(&settings));
+                if stalled.is_some_and(|at| at <= now) {
+                    open.close(CloseCode::TRY_AGAIN_LATER, STALLED, context);
+                }
+                open.expire(context)
+            }
+            Phase::Ending { since } | Phase::Ended { since } => {
+                let expired = since.after(settings.timing.close_within) <= now;
+                if expired { Fate::Dies } else { Fate::Lives }
+            }
+        }
+    }
+
+    /// When [`expire`](Self::expire) is due next.
+    pub(crate) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+        match &self.phase {
+            Phase::Opening(opening) => Some(opening.deadline(settings)),
+            Phase::Open(open) => {
+                let stalled = match &self.extra {
+                    Some(extra) if open.is_open() => extra.stalled_at(settings),
+                    _ => None,
+                };
+                let silent = open.deadline(settings);
+                stalled.map_or(silent, |at| Some(silent.map_or(at, |silent| silent.min(at))))
+            }
+            Phase::Ending { since } | Phase::Ended { since } => {
+                Some(since.after(settings.timing.close_within))
+            }
+        }
+    }
+
+    /// The handler of the connection's route is to be told that the peer has taken all.
+    pub(crate) fn drained(&mut self, key: Key, handlers: &mut Handlers, context: &mut Context) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.drained(key, &mut self.extra, handlers, context);
+        }
+    }
+
+    /// Whether messages can be sent to the peer.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.is_open())
+    }
+
+    /// Whether nothing will be sent after what is queued.
+    pub(crate) const fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. })
+    }
+
+    /// Whether the peer's bytes have ended.
+    pub(crate) const fn is_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
+    }
+
+    /// Queues bytes that are the connection's own.
+    pub(crate) fn queue(&mut self, bytes: &[u8], now: Instant) {
+        if !bytes.is_empty() {
+            self.outbox(now).push(bytes);
+        }
+    }
+
+    /// Queues a frame that other connections get, too.
+    pub(crate) fn queue_shared(&mut self, frame: Arc<[u8]>, now: Instant) {
+        self.outbox(now).push_shared(frame);
+    }
+
+    /// Bytes that wait to be sent.
+    pub(crate) fn queued(&self) -> usize {
+        self.extra.as_ref().map_or(0, |extra| extra.outbox.len())
+    }
+
+    /// What waits to be sent.
+    pub(crate) fn waiting(&self) -> Option<&Outbox> {
+        self.extra.as_ref().map(|extra| &extra.outbox)
+    }
+
+    /// The kernel has taken `n` of the bytes that wait.
+    pub(crate) fn sent(&mut self, n: usize, now: Instant) {
+        if let Some(extra) = &mut self.extra {
+            extra.outbox.advance(n);
+            extra.progress = now;
+        }
+        // A peer that is not read from proves only by this that it lives.
+        if let Phase::Open(open) = &mut self.phase {
+            open.heard(now);
+        }
+        self.tidy();
+    }
+
+    /// The topics that the peer is subscribed to; none afterwards.
+    pub(crate) fn take_topics(&mut self) -> Vec<Arc<str>> {
+        self.extra.as_mut().map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()
+    }
+
+    fn outbox(&mut self, now: Instant) -> &mut Outbox {
+        let extra = self.extra.get_or_insert_default();
+        if extra.outbox.is_empty() {
+            extra.progress = now;
+        }
+        &mut extra.outbox
+    }
+
+    fn tidy(&mut self) {
+        if self.extra.as_ref().is_some_and(|extra| extra.is_empty()) {
+            self.extra = None;
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A connection between its two handshakes: messages to the handler, replies to the cork.
+
+use ws_proto::keepalive::{Due, Instant, Keepalive};
+use ws_proto::{
+    Assembler, CloseCode, Connection, Event, Input, Message, Parked, Part, Server, State, Transport,
+};
+
+use super::{Extra, Fate, Handlers};
+use crate::context::{Context, Settings};
+use crate::peer::{EndedBy, Ending, Key, Peer};
+
+/// Memory for messages in parts is given back beyond this size.
+const SPARE: usize = 1024 * 1024;
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Open {
+    connection: Rested,
+    keepalive: Keepalive,
+    /// The number of the route's handler.
+    route: u16,
+    /// Whether the handler has been told of the end.
+    told: bool,
+}
+
+/// A connection between two events: small, unless it owes something.
+#[derive(Debug)]
+enum Rested {
+    Parked(Parked),
+    Owing(Box<Connection<Server>>),
+}
+
+impl Rested {
+    fn new(connection: Connection<Server>) -> Self {
+        match connection.park() {
+            Some(parked) => Self::Parked(parked),
+            None => Self::Owing(Box::new(connection)),
+        }
+    }
+
+    fn state(&self) -> State {
+        match self {
+            Self::Parked(parked) => parked.state(),
+            Self::Owing(connection) => connection.state(),
+        }
+    }
+
+    fn with<T>(&mut self, serve: impl FnOnce(&mut Connection<Server>) -> T) -> T {
+        match self {
+            Self::Parked(parked) => {
+                let mut connection = parked.resume();
+                let result = serve(&mut connection);
+                *self = Self::new(connection);
+                result
+            }
+            Self::Owing(connection) => {
+                let result = serve(connection);
+                if let Some(parked) = connection.park() {
+                    *self = Self::Parked(parked);
+                }
+                result
+            }
+        }
+    }
+}
+
+impl Open {
+    /// A connection whose opening handshake is accepted; the handler is told.
+    pub(super) fn new(
+        key: Key,
+        route: u16,
+        mut connection: Connection<Server>,
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) -> Self {
+        let now = context.now;
+        if let Some(handler) = handlers.get_mut(usize::from(route)) {
+            handler.on_open(&mut Peer { key, connection: &mut connection, extra, context });
+        }
+        let mut keepalive = Keepalive::new(now);
+        if connection.state() != State::Open {
+            keepalive.closing(now);
+        }
+        Self { connection: Rested::new(connection), keepalive, route, told: false }
+    }
+
+    /// Serves bytes of the peer; `true`: all is said, nothing more is to be sent.
+    pub(super) fn receive(
+        &mut self,
+        key: Key,
+        bytes: &mut [u8],
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) -> bool {
+        let now = context.now;
+        self.keepalive.heard(now);
+        let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
+        let told = &mut self.told;
+        let (state, transport) = self.connection.with(|connection| {
+            let mut input = Input::new(bytes);
+            loop {
+                let before = connection.state();
+                let ending = match connection.next_event(&mut input) {
+                    Ok(None) => break,
+                    Ok(Some(Event::Close(code, reason))) => Ending {
+                        code: code.map_or(1005, CloseCode::get),
+                        reason,
+                        by: if before == State::Open { EndedBy::Peer } else { EndedBy::Server },
+                    },
+                    Ok(Some(event)) => {
+                        if before == State::Open {
+                            serve(event, key, connection, extra, handler.as_mut(), context);
+                        }
+                        continue;
+                    }
+                    Err(error) => Ending {
+                        code: error.close_code().get(),
+                        reason: error.reason(),
+                        by: EndedBy::Server,
+                    },
+                };
+                // A vector takes everything.
+                let _ = connection.poll_transmit(&mut context.cork);
+                if !std::mem::replace(told, true) {
+                    handler.on_close(&mut Peer { key, connection, extra, context }, ending);
+                }
+            }
+            (connection.state(), connection.transport())
+        });
+        if state != State::Open {
+            self.keepalive.closing(now);
+            forget_message(extra);
+        }
+        transport == Transport::Close
+    }
+
+    /// Tells the handler, if it does not know, that the connection is no more.
+    pub(super) fn lost(
+        &mut self,
+        key: Key,
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        let told = std::mem::replace(&mut self.told, true);
+        self.connection.with(|connection| {
+            connection.peer_eof();
+            if let Some(handler) = handlers.get_mut(usize::from(self.route)).filter(|_| !told) {
+                handler.on_close(&mut Peer { key, connection, extra, context }, Ending::ABNORMAL);
+            }
+        });
+        forget_message(extra);
+    }
+
+    pub(super) fn drained(
+        &mut self,
+        key: Key,
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        let now = context.now;
+        let state = self.connection.with(|connection| {
+            if let Some(handler) = handlers.get_mut(usize::from(self.route))
+                && connection.state() == State::Open
+            {
+                handler.on_drain(&mut Peer { key, connection, extra, context });
+            }
+            connection.state()
+        });
+        if state != State::Open {
+            self.keepalive.closing(now);
+        }
+    }
+
+    pub(super) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
+        // It fails only when the connection is closing already.
+        let _ = self.connection.with(|c| c.close(code, reason, &mut context.cork));
+        self.keepalive.closing(context.now);
+    }
+
+    pub(super) fn expire(&mut self, context: &mut Context) -> Fate {
+        match self.keepalive.poll(&context.settings.timing, context.now) {
+            Due::Nothing(_) => Fate::Lives,
+            Due::Ping => {
+                // It fails only when the connection is closing.
+                let _ = self.connection.with(|c| c.ping(&[], &mut context.cork));
+                Fate::Lives
+            }
+            Due::Dead | Due::CloseExpired => Fate::Dies,
+        }
+    }
+
+    pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+        self.keepalive.deadline(&settings.timing)
+    }
+
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.keepalive.heard(now);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.state() == State::Open
+    }
+}
+
+/// Serves an event of an open connection, other than its end.
+fn serve(
+    event: Event<'_>,
+    key: Key,
+    connection: &mut Connection<Server>,
+    extra: &mut Option<Box<Extra>>,
+    handler: &mut dyn crate::Handler,
+    context: &mut Context,
+) {
+    let mut on_message = |message: Message<'_>, extra: &mut _, context: &mut Context| {
+        context.counters.messages.add_one();
+        handler.on_message(&mut Peer { key, connection, extra, context }, message);
+    };
+    match event {
+        Event::Text(Part { data, first: true, last: true }) => {
+            on_message(Message::Text(data), extra, context);
+        }
+        Event::Binary(Part { data, first: true, last: true }) => {
+            on_message(Message::Binary(data), extra, context);
+        }
+        Event::Text(_) | Event::Binary(_) => {
+            let begun = extra.as_mut().and_then(|extra| extra.message.take());
+            let mut parts =
+                begun.unwrap_or_else(|| Assembler::new(std::mem::take(&mut context.spare)));
+            // A vector takes everything, so a part that completes nothing is all there is else.
+            if let Ok(Some(message)) = parts.push(event) {
+                on_message(message, extra, context);
+                let mut store = parts.into_store();
+                store.clear();
+                if store.capacity() <= SPARE {
+                    context.spare = store;
+                }
+            } else {
+                extra.get_or_insert_default().message = Some(parts);
+            }
+        }
+        Event::Ping(_) => {
+            // A vector takes everything.
+            let _ = connection.poll_transmit(&mut context.cork);
+        }
+        Event::Pong(_) | Event::Close(..) => {}
+    }
+}
+
+/// A message that is not complete when the connection closes never will be.
+fn forget_message(extra: &mut Option<Box<Extra>>) {
+    if let Some(extra) = extra {
+        extra.message = None;
+    }
+}

@@ -1,0 +1,214 @@
+//! The opening handshake of one connection, and plain HTTP requests.
+
+use ws_proto::handshake::head::{self, HeadReader, RequestHead};
+use ws_proto::handshake::{Choice, Field, Reject, Response, Upgrade};
+use ws_proto::keepalive::Instant;
+use ws_proto::{Config, Connection, Pongs, Server};
+
+use super::open::Open;
+use super::{Extra, Handlers, Phase};
+use crate::context::{Context, Settings};
+use crate::peer::Key;
+use crate::route::{Page, Params, Route};
+
+/// A connection whose request has not come in whole.
+#[derive(Debug)]
+pub(super) struct Opening {
+    since: Instant,
+    /// What has come, if anything has.
+    head: Option<Box<PartialHead>>,
+}
+
+#[derive(Debug)]
+struct PartialHead {
+    reader: HeadReader,
+    bytes: Vec<u8>,
+}
+
+/// A request that was accepted.
+struct Opened {
+    route: u16,
+    params: Params,
+    connection: Connection<Server>,
+}
+
+impl Opening {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { since: now, head: None }
+    }
+
+    /// Takes bytes of the peer; the next phase, once the head is complete or can't become so. What
+    /// came behind the head is served then.
+    pub(super) fn receive(
+        &mut self,
+        key: Key,
+        bytes: &mut [u8],
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) -> Option<Phase> {
+        let mut partial = self.head.take();
+        let mut fresh = HeadReader::request();
+        let (reader, bytes) = match &mut partial {
+            Some(partial) => {
+                partial.bytes.extend_from_slice(bytes);
+                (&mut partial.reader, partial.bytes.as_mut_slice())
+            }
+            None => (&mut fresh, bytes),
+        };
+        let end = match reader.end(bytes) {
+            Ok(Some(end)) => end,
+            Ok(None) => {
+                let bytes = bytes.to_vec();
+                let keep = || Box::new(PartialHead { reader: fresh, bytes });
+                self.head = Some(partial.unwrap_or_else(keep));
+                return None;
+            }
+            Err(error) => return Some(refuse(error.status(), &error.to_string(), context)),
+        };
+        let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
+        let Some(Opened { route, params, connection }) = answer(head, handlers, context) else {
+            return Some(Phase::Ending { since: context.now });
+        };
+        context.counters.accepted.add_one();
+        if !params.is_empty() {
+            extra.get_or_insert_default().params = params;
+        }
+        let mut open = Open::new(key, route, connection, extra, handlers, context);
+        if open.receive(key, rest, extra, handlers, context) {
+            return Some(Phase::Ending { since: context.now });
+        }
+        Some(Phase::Open(open))
+    }
+
+    pub(super) fn expire(&mut self, context: &mut Context) -> Option<Phase> {
+        (self.deadline(&context.settings) <= context.now)
+            .then(|| refuse(408, "the request did not come in time", context))
+    }
+
+    pub(super) fn deadline(&self, settings: &Settings) -> Instant {
+        self.since.after(settings.handshake_timeout)
+    }
+}
+
+/// Refuses a request that has not come in whole when the server stops.
+pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
+    respond(503, &[Field::new("Retry-After", "1")], STOPPING, context)
+}
+
+const STOPPING: &str = "the server is shutting down";
+
+/// Answers a complete request; `None` when that was all.
+fn answer(head: &[u8], handlers: &Handlers, context: &mut Context) -> Option<Opened> {
+    match try_answer(head, handlers, context) {
+        Ok(opened) => opened,
+        Err(Refusal { status, reason, fields }) => {
+            respond(status, fields, &reason, context);
+            None
+        }
+    }
+}
+
+/// A response that refuses a request.
+struct Refusal {
+    status: u16,
+    reason: String,
+    fields: &'static [Field<'static>],
+}
+
+impl Refusal {
+    fn new(status: u16, reason: impl ToString) -> Self {
+        Self { status, reason: reason.to_string(), fields: &[] }
+    }
+}
+
+fn try_answer(
+    head: &[u8],
+    handlers: &Handlers,
+    context: &mut Context,
+) -> Result<Option<Opened>, Refusal> {
+    let request = head::request(head).map_err(|error| Refusal::new(error.status(), error))?;
+    let routes = std::sync::Arc::clone(&context.routes);
+    let (route, params) = match routes.find(request.target) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(Refusal::new(404, "nothing is served at this path")),
+        Err(error) => return Err(Refusal::new(400, error)),
+    };
+    match *route {
+        Route::Page(page) => serve_page(page, &request, context).map(|()| None),
+        Route::WebSocket(route) => {
+            let connection = upgrade(route, &request, handlers, context)?;
+            Ok(Some(Opened { route, params, connection }))
+        }
+    }
+}
+
+fn upgrade(
+    route: u16,
+    request: &RequestHead<'_>,
+    handlers: &Handlers,
+    context: &mut Context,
+) -> Result<Connection<Server>, Refusal> {
+    if request.minor_version != 1 {
+        return Err(Refusal::new(505, "WebSocket needs HTTP/1.1"));
+    }
+    let upgrade = Upgrade::parse(request.method, &request.fields).map_err(Refusal::from)?;
+    if context.stopping {
+        let fields = const { &[Field::new("Retry-After", "1")] };
+        return Err(Refusal { status: 503, reason: STOPPING.to_owned(), fields });
+    }
+    let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
+    let subprotocol = upgrade.choose(spoken.unwrap_or_default());
+    let choice = Choice { subprotocol, fields: &[] };
+    let agreed =
+        upgrade.accept(choice, &mut context.cork).map_err(|error| Refusal::new(500, error))?;
+    let max_message = context.settings.max_message;
+    let config = Config { max_message, pongs: Pongs::Automatic };
+    Ok(Connection::new(Server, config, agreed))
+}
+
+impl From<Reject> for Refusal {
+    fn from(reject: Reject) -> Self {
+        Self { status: reject.status(), reason: reject.to_string(), fields: reject.fields() }
+    }
+}
+
+/// Answers a plain request for a page. It may be of HTTP/1.0, as health checks often are.
+fn serve_page(page: Page, request: &RequestHead<'_>, context: &mut Context) -> Result<(), Refusal> {
+    match Upgrade::parse(request.method, &request.fields) {
+        Ok(_) => {
+            let reason = "no WebSocket endpoint is at this path, only a page";
+            return Err(Refusal::new(404, reason));
+        }
+        Err(Reject::NotAnUpgrade | Reject::Method) => {}
+        Err(Reject::Missing("Host")) if request.minor_version == 0 => {}
+        Err(reject) => return Err(reject.into()),
+    }
+    let fields = [Field::new("Content-Type", page.content_type)];
+    let response = Response { status: 200, fields: &fields, body: page.body };
+    // A vector takes everything.
+    let _ = match request.method {
+        "GET" => response.write(&mut context.cork),
+        "HEAD" => response.write_head(&mut context.cork),
+        _ => {
+            let fields = const { &[Field::new("Allow", "GET, HEAD")] };
+            let reason = "a page can only be read: GET or HEAD".to_owned();
+            return Err(Refusal { status: 405, reason, fields });
+        }
+    };
+    Ok(())
+}
+
+fn refuse(status: u16, reason: &str, context: &mut Context) -> Phase {
+    respond(status, &[], reason, context)
+}
+
+/// Answers with a line of text and remembers what to log.
+fn respond(status: u16, fields: &[Field<'_>], reason: &str, context: &mut Context) -> Phase {
+    let body = format!("{reason}\n");
+    // A vector takes everything.
+    let _ = Response { status, fields, body: body.as_bytes() }.write(&mut context.cork);
+    context.counters.refused.add_one();
+    context.refused = Some((status, reason.to_owned()));
+    Phase::Ending { since: context.now }
+}

@@ -1,0 +1,110 @@
+//! What crosses from connection to connection, and from worker to worker.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::Worker;
+use crate::mailbox::{Command, Publication};
+
+impl Worker {
+    /// Sends out what handlers have published: each topic's messages by way of the topic's owner.
+    pub(super) fn publish(&mut self) {
+        for publication in std::mem::take(&mut self.context.publications) {
+            let owner = owner(&publication.topic, self.mailboxes.len());
+            if owner == usize::from(self.context.worker) {
+                self.spread(publication);
+            } else {
+                self.post(owner, Command::Publish(publication));
+            }
+        }
+    }
+
+    /// As the topic's owner, sends a message to the subscribers of all workers.
+    fn spread(&mut self, publication: Publication) {
+        let this = usize::from(self.context.worker);
+        for worker in (0..self.mailboxes.len()).filter(|worker| *worker != this) {
+            self.post(worker, Command::Deliver(publication.clone()));
+        }
+        self.deliver(&publication);
+    }
+
+    fn deliver(&mut self, publication: &Publication) {
+        let except = publication.except.filter(|peer| peer.worker == self.context.worker);
+        let slots = &mut self.slots;
+        let context = &mut self.context;
+        let topics = std::mem::take(&mut context.topics);
+        for key in topics.subscribers(&publication.topic) {
+            if except.is_none_or(|except| except.key != key)
+                && let Some(slot) = slots.get_mut(key)
+            {
+                slot.push(&publication.frame, context);
+                slot.mark(key, &mut self.dirty);
+            }
+        }
+        context.topics = topics;
+    }
+
+    fn post(&mut self, worker: usize, command: Command) {
+        let (Some(mailbox), Some(overflow)) =
+            (self.mailboxes.get(worker), self.overflow.get_mut(worker))
+        else {
+            return;
+        };
+        if !overflow.is_empty() {
+            overflow.push_back(command);
+        } else if let Err(command) = mailbox.post(command) {
+            overflow.push_back(command);
+        }
+    }
+
+    /// Tries again to pass on what mailboxes had no room for; then takes orders that waited for that.
+    pub(super) fn pass_on(&mut self) {
+        if !self.is_congested() {
+            return;
+        }
+        for (mailbox, overflow) in self.mailboxes.iter().zip(&mut self.overflow) {
+            while let Some(command) = overflow.pop_front() {
+                if let Err(command) = mailbox.post(command) {
+                    overflow.push_front(command);
+                    break;
+                }
+            }
+        }
+        self.open_mailbox();
+    }
+
+    pub(super) fn is_congested(&self) -> bool {
+        self.overflow.iter().any(|overflow| !overflow.is_empty())
+    }
+
+    pub(super) fn open_mailbox(&mut self) {
+        let orders = !self.is_congested();
+        let Some(mailbox) = self.mailboxes.get(usize::from(self.context.worker)) else { return };
+        for command in mailbox.take(orders) {
+            match command {
+                Command::Publish(publication) => self.spread(publication),
+                Command::Deliver(publication) => self.deliver(&publication),
+                Command::Send(key, frame) => {
+                    if let Some(slot) = self.slots.get_mut(key) {
+                        slot.push(&frame, &mut self.context);
+                        slot.mark(key, &mut self.dirty);
+                    }
+                }
+                Command::Close(key, code, reason) => {
+                    if let Some(slot) = self.slots.get_mut(key) {
+                        slot.session.close(code, &reason, &mut self.context);
+                        self.settle(key);
+                    }
+                }
+                Command::Shutdown => self.begin_stop(),
+            }
+        }
+    }
+}
+
+/// The worker that puts a topic's messages in order.
+pub(crate) fn owner(topic: &str, workers: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    topic.hash(&mut hasher);
+    let number = usize::try_from(hasher.finish() >> 32).unwrap_or(0);
+    number.checked_rem(workers).unwrap_or(0)
+}

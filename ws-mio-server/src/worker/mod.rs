@@ -1,0 +1,367 @@
+//! The event loop of one worker, which joins sockets, sessions, topics and time.
+
+mod exchange;
+mod slot;
+
+pub(crate) use exchange::owner;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind, Read};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::event::Event;
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use slotmap::{KeyData, SlotMap};
+use ws_proto::CloseCode;
+use ws_proto::keepalive::Instant;
+
+use crate::Handler;
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::listener::is_exhaustion;
+use crate::mailbox::{Command, Mailbox};
+use crate::peer::Key;
+use crate::session::{Fate, HIGH_WATER, Session};
+use crate::timer::{Tick, Wheel};
+use slot::Slot;
+
+/// Every connection of the worker is read into this buffer.
+const BUFFER: usize = 64 * 1024;
+/// What one connection may read before others have their turn.
+const READ_BUDGET: usize = 256 * 1024;
+/// How many connections are accepted before those that are open have their turn.
+const ACCEPT_BUDGET: usize = 64;
+/// How long accepting rests when descriptors or memory have run out.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How long the worker waits before it tries again to pass on what another's mailbox had no room for.
+const CONGESTED: Duration = Duration::from_millis(1);
+
+/// Keys of connections are larger as numbers, so they never equal these.
+pub(crate) const WAKER: Token = Token(0);
+const FIRST_LISTENER: usize = 1;
+
+/// One thread's share of a server.
+pub(crate) struct Worker {
+    poll: Poll,
+    clock: Clock,
+    listeners: Vec<Listener>,
+    /// Until when accepting rests.
+    exhausted: Option<Instant>,
+    slots: SlotMap<Key, Slot>,
+    handlers: Vec<Box<dyn Handler>>,
+    context: Context,
+    wheel: Wheel<Key>,
+    buffer: Box<[u8]>,
+    /// Connections to read from in the next turn.
+    ready: Vec<Key>,
+    /// Connections for which something was queued in this turn.
+    dirty: Vec<Key>,
+    /// One for each worker of the server, this one included.
+    mailboxes: Arc<[Mailbox]>,
+    /// For each of them, what it had no room for.
+    overflow: Vec<VecDeque<Command>>,
+    /// By when the worker has to have stopped.
+    stop: Option<Instant>,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("number", &self.context.worker).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    /// Whether a connection may be waiting.
+    ready: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        poll: Poll,
+        clock: Clock,
+        listeners: Vec<TcpListener>,
+        handlers: Vec<Box<dyn Handler>>,
+        mailboxes: Arc<[Mailbox]>,
+        context: Context,
+    ) -> io::Result<Self> {
+        let mut ready = Vec::with_capacity(listeners.len());
+        for (token, mut socket) in (FIRST_LISTENER..).zip(listeners) {
+            poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
+            ready.push(Listener { socket, ready: true });
+        }
+        Ok(Self {
+            poll,
+            clock,
+            listeners: ready,
+            exhausted: None,
+            slots: SlotMap::with_key(),
+            handlers,
+            context,
+            wheel: Wheel::new(),
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            ready: Vec::new(),
+            dirty: Vec::new(),
+            overflow: mailboxes.iter().map(|_| VecDeque::new()).collect(),
+            mailboxes,
+            stop: None,
+        })
+    }
+
+    /// Serves until the server is told to stop and every connection has ended, or had its time.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                Err(_) => events.clear(),
+                Ok(()) => {}
+            }
+            self.context.now = self.clock.now();
+            let left_over = std::mem::take(&mut self.ready);
+            for event in &events {
+                self.dispatch(event);
+            }
+            for key in left_over {
+                self.read(key, true);
+            }
+            self.accept();
+            self.expire();
+            self.pass_on();
+            self.flush_dirty();
+            self.context.counters.connections.store(self.slots.len(), Ordering::Relaxed);
+            if self.stop.is_some_and(|by| self.slots.is_empty() || by <= self.context.now) {
+                self.drop_all();
+                return Ok(());
+            }
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = self.context.now;
+        let accepting = self.exhausted.is_none() && self.listeners.iter().any(|l| l.ready);
+        if !self.ready.is_empty() || accepting {
+            return Some(Duration::ZERO);
+        }
+        let congested = self.is_congested().then_some(CONGESTED);
+        let moments = [self.exhausted, self.stop].into_iter().flatten().map(|at| at.since(now));
+        moments.chain(congested).chain(self.wheel.timeout(now)).min()
+    }
+
+    fn dispatch(&mut self, event: &Event) {
+        let Token(token) = event.token();
+        if event.token() == WAKER {
+            return self.open_mailbox();
+        }
+        if let Some(listener) = self.listeners.get_mut(token.wrapping_sub(FIRST_LISTENER)) {
+            listener.ready = true;
+            return;
+        }
+        let key = Key::from(KeyData::from_ffi(token as u64));
+        if event.is_writable() && self.slots.get(key).is_some_and(|s| s.session.queued() > 0) {
+            self.flush(key);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(key, event.is_read_closed() || event.is_error());
+        }
+    }
+
+    fn accept(&mut self) {
+        if self.exhausted.is_some_and(|until| self.context.now < until) {
+            return;
+        }
+        let was_exhausted = self.exhausted.take().is_some();
+        let mut budget = ACCEPT_BUDGET;
+        for listener in &mut self.listeners {
+            while listener.ready && budget > 0 {
+                budget = budget.saturating_sub(1);
+                match listener.socket.accept() {
+                    Ok((stream, _)) => {
+                        let session = Session::new(self.context.now);
+                        let key = self.slots.insert(Slot::new(stream, session));
+                        let Some(slot) = self.slots.get_mut(key) else { continue };
+                        if let Err(error) = slot.register(key, &self.poll) {
+                            tracing::warn!(%error, "a connection could not be registered");
+                            self.slots.remove(key);
+                            continue;
+                        }
+                        slot.schedule(key, &mut self.wheel, &self.context);
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
+                    Err(error) if is_exhaustion(&error) => {
+                        if !was_exhausted {
+                            tracing::warn!(
+                                %error,
+                                connections = self.slots.len(),
+                                "no connection can be accepted; trying again every 100 ms"
+                            );
+                        }
+                        self.exhausted = Some(self.context.now.after(ACCEPT_REST));
+                        return;
+                    }
+                    // The connection was gone before it was accepted.
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Reads from a connection until nothing is left or its budget is spent. A read that does not fill
+    /// the buffer has left nothing, unless the peer's end has come, too: `to_the_end`.
+    fn read(&mut self, key: Key, to_the_end: bool) {
+        if self.is_congested() {
+            // What it says might have to be passed on: that has to wait.
+            return self.ready.push(key);
+        }
+        let mut budget = READ_BUDGET;
+        loop {
+            let Some(slot) = self.slots.get_mut(key).filter(|slot| !slot.paused) else { return };
+            if budget == 0 {
+                return self.ready.push(key);
+            }
+            self.context.counters.reads.add_one();
+            let (handlers, context) = (&mut self.handlers, &mut self.context);
+            match slot.stream.read(&mut self.buffer) {
+                Ok(0) => {
+                    slot.session.end_of_input(key, handlers, context);
+                    return self.settle(key);
+                }
+                Ok(n) => {
+                    let bytes = self.buffer.get_mut(..n).unwrap_or_default();
+                    slot.session.receive(key, bytes, handlers, context);
+                    self.settle(key);
+                    if n < BUFFER && !to_the_end {
+                        return;
+                    }
+                    budget = budget.saturating_sub(n);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.remove(key);
+                    return self.publish();
+                }
+            }
+        }
+    }
+
+    /// Sends what a call to a session has left in the cork, and does what else it asked for.
+    fn settle(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if let Some((status, reason)) = self.context.refused.take() {
+            let peer = slot.stream.peer_addr().ok();
+            tracing::info!(peer = peer.map(tracing::field::display), status, reason, "refused");
+        }
+        if slot.send_cork(&mut self.context).is_err() {
+            self.context.cork.clear();
+            self.remove(key);
+        } else {
+            self.finish(key);
+        }
+        self.publish();
+    }
+
+    /// Sends what is queued for a connection.
+    fn flush(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        match slot.flush(&self.context) {
+            Ok(()) => self.finish(key),
+            Err(_) => self.remove(key),
+        }
+        self.publish();
+    }
+
+    /// What follows from how much is queued for a connection.
+    fn finish(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let queued = slot.session.queued();
+        if slot.paused && queued == 0 {
+            slot.paused = false;
+            self.ready.push(key);
+            slot.session.drained(key, &mut self.handlers, &mut self.context);
+            return self.settle(key);
+        }
+        slot.paused |= queued > HIGH_WATER;
+        if queued == 0 && slot.session.is_ended() {
+            return self.remove(key);
+        }
+        if queued == 0 && slot.session.is_ending() && !slot.finished {
+            slot.finished = true;
+            if slot.stream.shutdown(Shutdown::Write).is_err() {
+                return self.remove(key);
+            }
+        }
+        slot.schedule(key, &mut self.wheel, &self.context);
+    }
+
+    /// Drops a connection. Its handler is told, if it does not know.
+    fn remove(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.session.lost(key, &mut self.handlers, &mut self.context);
+        // Nothing can be sent to it.
+        self.context.cork.clear();
+        for topic in slot.session.take_topics() {
+            self.context.topics.unsubscribe(&topic, key);
+        }
+        self.slots.remove(key);
+    }
+
+    fn expire(&mut self) {
+        while let Some(keys) = self.wheel.expire(self.context.now) {
+            for key in keys {
+                let Some(slot) = self.slots.get_mut(key) else { continue };
+                if !slot.timer.is_due(self.context.now) {
+                    continue;
+                }
+                slot.timer = Tick::NEVER;
+                match slot.session.expire(&mut self.context) {
+                    Fate::Lives => self.settle(key),
+                    Fate::Dies => {
+                        self.remove(key);
+                        self.publish();
+                    }
+                }
+            }
+        }
+    }
+
+    fn flush_dirty(&mut self) {
+        // Whoever is flushed may end, and its handler may publish that to others.
+        while let Some(key) = self.dirty.pop() {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.dirty = false;
+                self.flush(key);
+            }
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        if self.stop.is_some() {
+            return;
+        }
+        self.stop = Some(self.context.now.after(self.context.settings.timing.close_within));
+        self.context.stopping = true;
+        self.listeners.clear();
+        self.exhausted = None;
+        for key in self.slots.keys().collect::<Vec<_>>() {
+            if let Some(slot) = self.slots.get_mut(key) {
+                let reason = "the server is shutting down";
+                slot.session.close(CloseCode::GOING_AWAY, reason, &mut self.context);
+                self.settle(key);
+            }
+        }
+    }
+
+    fn drop_all(&mut self) {
+        for key in self.slots.keys().collect::<Vec<_>>() {
+            self.remove(key);
+        }
+        self.context.counters.connections.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,128 @@
+//! One connection's socket and session.
+
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use mio::{Interest, Poll, Token};
+use slotmap::Key as _;
+use ws_proto::CloseCode;
+
+use crate::context::Context;
+use crate::outbox::BATCH;
+use crate::peer::Key;
+use crate::session::Session;
+use crate::timer::{Tick, Wheel};
+
+/// Memory for corked bytes is given back beyond this size.
+const CORK: usize = 1024 * 1024;
+
+const _: () = assert!(usize::BITS >= 64, "a connection's key must fit into a token");
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) stream: TcpStream,
+    pub(super) session: Session,
+    /// When the live entry in the wheel comes out; others mean nothing.
+    pub(super) timer: Tick,
+    /// Whether the peer is not read from because of what it has not taken.
+    pub(super) paused: bool,
+    pub(super) dirty: bool,
+    /// Whether the sending side is shut down.
+    pub(super) finished: bool,
+}
+
+impl Slot {
+    pub(super) const fn new(stream: TcpStream, session: Session) -> Self {
+        let timer = Tick::NEVER;
+        Self { stream, session, timer, paused: false, dirty: false, finished: false }
+    }
+
+    pub(super) fn register(&mut self, key: Key, poll: &Poll) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        // Assured above: a key fits into a token.
+        let token = Token(usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX));
+        // Both at once, for good: edges tell the rest.
+        poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    pub(super) fn schedule(&mut self, key: Key, wheel: &mut Wheel<Key>, context: &Context) {
+        let Some(deadline) = self.session.deadline(&context.settings) else { return };
+        let tick = Tick::at(deadline);
+        if tick < self.timer {
+            self.timer = wheel.insert(tick, key);
+        }
+    }
+
+    pub(super) fn mark(&mut self, key: Key, dirty: &mut Vec<Key>) {
+        if !self.dirty {
+            self.dirty = true;
+            dirty.push(key);
+        }
+    }
+
+    /// Sends the cork, at once if nothing is queued; the rest is queued.
+    pub(super) fn send_cork(&mut self, context: &mut Context) -> io::Result<()> {
+        if context.cork.is_empty() {
+            return Ok(());
+        }
+        let mut sent = 0;
+        if self.session.queued() == 0 {
+            while let Some(bytes) = context.cork.get(sent..).filter(|bytes| !bytes.is_empty()) {
+                context.counters.writes.add_one();
+                match self.stream.write(bytes) {
+                    Ok(n) => sent = sent.saturating_add(n),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.session.queue(context.cork.get(sent..).unwrap_or_default(), context.now);
+        context.cork.clear();
+        context.cork.shrink_to(CORK);
+        let limit = usize::try_from(context.settings.max_message).unwrap_or(usize::MAX);
+        if self.session.queued() > limit.saturating_add(context.settings.max_queued) {
+            self.close_slow(context);
+        }
+        Ok(())
+    }
+
+    /// Queues a frame that others get, too. A peer whose queue is full is given a chance to take some
+    /// of it, or else is closed.
+    pub(super) fn push(&mut self, frame: &Arc<[u8]>, context: &mut Context) {
+        if !self.session.is_open() {
+            return;
+        }
+        if self.session.queued() >= context.settings.max_queued {
+            // If it fails, it fails again when the connection is flushed, which removes it.
+            let _ = self.flush(context);
+        }
+        if self.session.queued() >= context.settings.max_queued {
+            return self.close_slow(context);
+        }
+        self.session.queue_shared(Arc::clone(frame), context.now);
+    }
+
+    fn close_slow(&mut self, context: &mut Context) {
+        self.session.close(CloseCode::TRY_AGAIN_LATER, "too slow: too much waits", context);
+        self.session.queue(&context.cork, context.now);
+        context.cork.clear();
+    }
+
+    /// Sends what is queued until nothing is left or the kernel takes no more.
+    pub(super) fn flush(&mut self, context: &Context) -> io::Result<()> {
+        while let Some(outbox) = self.session.waiting().filter(|outbox| !outbox.is_empty()) {
+            let mut slices = [IoSlice::new(&[]); BATCH];
+            let filled = outbox.slices(&mut slices);
+            context.counters.writes.add_one();
+            match self.stream.write_vectored(slices.get(..filled).unwrap_or_default()) {
+                Ok(n) => self.session.sent(n, context.now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
