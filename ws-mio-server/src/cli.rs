@@ -26,11 +26,11 @@ pub(crate) struct Args {
     pub(crate) max_message: u64,
 
     /// How long the request that opens a connection may take to come
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive)]
     handshake_timeout: Duration,
 
     /// How long a closing handshake may take, also when the server stops
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive)]
     close_timeout: Duration,
 
     /// After how much silence a peer is pinged; 0s: never
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     ping_interval: Duration,
 
     /// How long a peer that was pinged may stay silent until it counts as dead
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
     pong_timeout: Duration,
 }
 
@@ -103,9 +103,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; {due}"))
 }
 
+/// A duration that would leave no time at all if it were zero.
+fn positive(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("more than no time is due, such as 5s".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Args, address, duration, size};
+    use super::{Args, address, duration, positive, size};
     use clap::{CommandFactory as _, Parser as _};
     use std::time::Duration;
 
@@ -129,6 +137,8 @@ mod tests {
         assert!(size("16 apples").unwrap_err().contains("64KiB"));
         assert!(size("-1").is_err());
         assert!(duration("5").unwrap_err().contains("500ms"));
+        assert_eq!(positive("1ms"), Ok(Duration::from_millis(1)));
+        assert!(positive("0s").unwrap_err().contains("5s"));
         assert!(address("8080").unwrap_err().contains("127.0.0.1:8080"));
     }
 }

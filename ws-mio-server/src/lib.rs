@@ -48,3 +48,8 @@ pub use peer::{EndedBy, Ending, Peer, PeerId};
 pub use route::Page;
 pub use server::{Builder, Server, StartError};
 pub use ws_proto::{CloseCode, Message};
+
+/// Compiles the examples of the README as its readers would.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -121,17 +121,13 @@ pub struct Ending<'a> {
     pub by: EndedBy,
 }
 
-impl Ending<'static> {
-    /// No Close frame came.
-    pub(crate) const ABNORMAL: Self = Self { code: 1006, reason: "", by: EndedBy::Network };
-}
-
 /// Who ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedBy {
     /// The peer began the closing handshake.
     Peer,
-    /// This server did: a handler, a limit, a violation by the peer, a shutdown.
+    /// This server did, with or without an answer: a handler, a limit, a violation by the peer, a
+    /// shutdown.
     Server,
     /// Nobody said anything: the connection broke, or the peer stopped answering.
     Network,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ws_proto::keepalive::Instant;
 
-const SLOTS: u64 = 512;
+const WORDS: u64 = 8;
+const SLOTS: u64 = WORDS * 64;
 const TICK_MILLIS: u64 = 64;
 
 /// Entries that come out once their time has come, at most one tick (64 ms) late.
@@ -80,9 +81,18 @@ impl<T> Wheel<T> {
 
     /// The first tick, from the next one on, whose slot holds anything.
     fn next_filled(&self) -> Option<u64> {
-        (self.next..self.next.saturating_add(SLOTS)).find(|tick| {
-            let (word, bit) = (tick % SLOTS / 64, tick % 64);
-            index(word).and_then(|word| self.filled.get(word)).is_some_and(|w| w >> bit & 1 == 1)
+        let (word, bit) = (self.next % SLOTS / 64, self.next % 64);
+        // The first word is looked at twice: from `next` on, and at last before it.
+        (0..=WORDS).find_map(|i| {
+            let filled = index(word.wrapping_add(i) % WORDS).and_then(|w| self.filled.get(w))?;
+            let filled = match i {
+                0 => filled >> bit << bit,
+                WORDS => filled & !(u64::MAX << bit),
+                _ => *filled,
+            };
+            let first = u64::from(filled.trailing_zeros());
+            let tick = self.next.saturating_sub(bit).saturating_add(i.wrapping_mul(64));
+            (filled != 0).then(|| tick.saturating_add(first))
         })
     }
 

@@ -1,8 +1,9 @@
 //! Resident memory of a server per idle connection.
 //!
-//! `cargo run --release -p benches --bin idle -- [CONNECTIONS] [SERVER]` starts the server (by default the
-//! `ws-mio-server` beside this program, one worker for each core), opens connections to `/echo`, and
-//! prints what the server's resident set grew by: when they are open, and after each has echoed.
+//! `cargo build --release && cargo run --release -p benches --bin idle` starts the `ws-mio-server` beside
+//! this program, opens 10,000 connections to `/echo`, and prints what the server's resident set grew
+//! by: when they are open, and after each has echoed. `--connections N` opens another number,
+//! `--server PATH` takes another server, `--at-most BYTES` fails if a connection takes more.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
@@ -106,10 +107,18 @@ fn echo(stream: &mut TcpStream) -> Result<()> {
 }
 
 fn main() -> Result<()> {
+    let (mut connections, mut at_most) = (10_000, f64::INFINITY);
+    let mut program = env::current_exe()?.with_file_name("ws-mio-server");
     let mut args = env::args().skip(1);
-    let connections = args.next().map_or(Ok(10_000), |arg| arg.parse::<usize>())?;
-    let beside = env::current_exe()?.with_file_name("ws-mio-server");
-    let program = args.next().map_or(beside, PathBuf::from);
+    while let Some(name) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+        match name.as_str() {
+            "--connections" => connections = value.parse::<usize>()?,
+            "--server" => program = value.into(),
+            "--at-most" => at_most = value.parse()?,
+            _ => return Err(format!("{name} is unknown").into()),
+        }
+    }
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
 
@@ -130,6 +139,7 @@ fn main() -> Result<()> {
     println!("{connections} idle connections, resident bytes each");
     println!("  opened            {:>8.1}", each(opened));
     println!("  after one echo    {:>8.1}", each(echoed));
-    println!("  (the server alone {:>8} bytes)", before);
-    Ok(())
+    println!("  (the server alone {before:>8} bytes)");
+    let worst = each(opened.max(echoed));
+    if worst > at_most { Err(format!("{worst} bytes, more than {at_most}").into()) } else { Ok(()) }
 }

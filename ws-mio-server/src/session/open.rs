@@ -146,9 +146,12 @@ impl Open {
     ) {
         let told = std::mem::replace(&mut self.told, true);
         self.connection.with(|connection| {
+            let ours = connection.state() == State::CloseSent;
+            let by = if ours { EndedBy::Server } else { EndedBy::Network };
             connection.peer_eof();
             if let Some(handler) = handlers.get_mut(usize::from(self.route)).filter(|_| !told) {
-                handler.on_close(&mut Peer { key, connection, extra, context }, Ending::ABNORMAL);
+                let ending = Ending { code: 1006, reason: "", by };
+                handler.on_close(&mut Peer { key, connection, extra, context }, ending);
             }
         });
         forget_message(extra);

@@ -64,7 +64,10 @@ impl Opening {
                 self.head = Some(partial.unwrap_or_else(keep));
                 return None;
             }
-            Err(error) => return Some(refuse(error.status(), &error.to_string(), context)),
+            Err(error) => {
+                let reason = error.to_string();
+                return Some(respond(error.status(), &[], &reason, method(bytes), context));
+            }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
         let Some(Opened { route, params, connection }) = answer(head, handlers, context) else {
@@ -83,7 +86,7 @@ impl Opening {
 
     pub(super) fn expire(&mut self, context: &mut Context) -> Option<Phase> {
         (self.deadline(&context.settings) <= context.now)
-            .then(|| refuse(408, "the request did not come in time", context))
+            .then(|| respond(408, &[], "the request did not come in time", b"", context))
     }
 
     pub(super) fn deadline(&self, settings: &Settings) -> Instant {
@@ -93,7 +96,7 @@ impl Opening {
 
 /// Refuses a request that has not come in whole when the server stops.
 pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
-    respond(503, &[Field::new("Retry-After", "1")], STOPPING, context)
+    respond(503, &[Field::new("Retry-After", "1")], STOPPING, b"", context)
 }
 
 const STOPPING: &str = "the server is shutting down";
@@ -103,7 +106,7 @@ fn answer(head: &[u8], handlers: &Handlers, context: &mut Context) -> Option<Ope
     match try_answer(head, handlers, context) {
         Ok(opened) => opened,
         Err(Refusal { status, reason, fields }) => {
-            respond(status, fields, &reason, context);
+            respond(status, fields, &reason, method(head), context);
             None
         }
     }
@@ -186,29 +189,40 @@ fn serve_page(page: Page, request: &RequestHead<'_>, context: &mut Context) -> R
     }
     let fields = [Field::new("Content-Type", page.content_type)];
     let response = Response { status: 200, fields: &fields, body: page.body };
-    // A vector takes everything.
-    let _ = match request.method {
-        "GET" => response.write(&mut context.cork),
-        "HEAD" => response.write_head(&mut context.cork),
-        _ => {
-            let fields = const { &[Field::new("Allow", "GET, HEAD")] };
-            let reason = "a page can only be read: GET or HEAD".to_owned();
-            return Err(Refusal { status: 405, reason, fields });
-        }
-    };
+    if !matches!(request.method, "GET" | "HEAD") {
+        let fields = const { &[Field::new("Allow", "GET, HEAD")] };
+        let reason = "a page can only be read: GET or HEAD".to_owned();
+        return Err(Refusal { status: 405, reason, fields });
+    }
+    write(&response, request.method.as_bytes(), context);
     Ok(())
 }
 
-fn refuse(status: u16, reason: &str, context: &mut Context) -> Phase {
-    respond(status, &[], reason, context)
-}
-
 /// Answers with a line of text and remembers what to log.
-fn respond(status: u16, fields: &[Field<'_>], reason: &str, context: &mut Context) -> Phase {
+fn respond(
+    status: u16,
+    fields: &[Field<'_>],
+    reason: &str,
+    method: &[u8],
+    context: &mut Context,
+) -> Phase {
     let body = format!("{reason}\n");
-    // A vector takes everything.
-    let _ = Response { status, fields, body: body.as_bytes() }.write(&mut context.cork);
+    write(&Response { status, fields, body: body.as_bytes() }, method, context);
     context.counters.refused.add_one();
     context.refused = Some((status, reason.to_owned()));
     Phase::Ending { since: context.now }
+}
+
+/// The method of a request, or what stands in its place.
+fn method(head: &[u8]) -> &[u8] {
+    head.trim_ascii_start().split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+/// No response to HEAD has a body, not even a refusal (RFC 9110 §9.3.2).
+fn write(response: &Response<'_>, method: &[u8], context: &mut Context) {
+    // A vector takes everything.
+    let _ = match method {
+        b"HEAD" => response.write_head(&mut context.cork),
+        _ => response.write(&mut context.cork),
+    };
 }

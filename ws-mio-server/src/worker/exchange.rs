@@ -37,7 +37,7 @@ impl Worker {
                 && let Some(slot) = slots.get_mut(key)
             {
                 slot.push(&publication.frame, context);
-                slot.mark(key, &mut self.dirty);
+                slot.mark_dirty(key, &mut self.dirty);
             }
         }
         context.topics = topics;
@@ -86,7 +86,7 @@ impl Worker {
                 Command::Send(key, frame) => {
                     if let Some(slot) = self.slots.get_mut(key) {
                         slot.push(&frame, &mut self.context);
-                        slot.mark(key, &mut self.dirty);
+                        slot.mark_dirty(key, &mut self.dirty);
                     }
                 }
                 Command::Close(key, code, reason) => {

@@ -129,7 +129,10 @@ impl Worker {
                 self.dispatch(event);
             }
             for key in left_over {
-                self.read(key, true);
+                if let Some(slot) = self.slots.get_mut(key) {
+                    slot.ready = false;
+                    self.read(key, true);
+                }
             }
             self.accept();
             self.expire();
@@ -146,10 +149,10 @@ impl Worker {
     fn timeout(&self) -> Option<Duration> {
         let now = self.context.now;
         let accepting = self.exhausted.is_none() && self.listeners.iter().any(|l| l.ready);
-        if !self.ready.is_empty() || accepting {
+        let congested = self.is_congested().then_some(CONGESTED);
+        if accepting || (!self.ready.is_empty() && congested.is_none()) {
             return Some(Duration::ZERO);
         }
-        let congested = self.is_congested().then_some(CONGESTED);
         let moments = [self.exhausted, self.stop].into_iter().flatten().map(|at| at.since(now));
         moments.chain(congested).chain(self.wheel.timeout(now)).min()
     }
@@ -167,7 +170,9 @@ impl Worker {
         if event.is_writable() && self.slots.get(key).is_some_and(|s| s.session.queued() > 0) {
             self.flush(key);
         }
-        if event.is_readable() || event.is_read_closed() || event.is_error() {
+        // What is due for this turn anyway is not read twice.
+        let due = self.slots.get(key).is_none_or(|slot| slot.ready);
+        if !due && (event.is_readable() || event.is_read_closed() || event.is_error()) {
             self.read(key, event.is_read_closed() || event.is_error());
         }
     }
@@ -215,15 +220,13 @@ impl Worker {
     /// Reads from a connection until nothing is left or its budget is spent. A read that does not fill
     /// the buffer has left nothing, unless the peer's end has come, too: `to_the_end`.
     fn read(&mut self, key: Key, to_the_end: bool) {
-        if self.is_congested() {
-            // What it says might have to be passed on: that has to wait.
-            return self.ready.push(key);
-        }
         let mut budget = READ_BUDGET;
         loop {
+            // What the peer says might have to be passed on: that has to wait.
+            let congested = self.is_congested();
             let Some(slot) = self.slots.get_mut(key).filter(|slot| !slot.paused) else { return };
-            if budget == 0 {
-                return self.ready.push(key);
+            if budget == 0 || congested {
+                return slot.mark_ready(key, &mut self.ready);
             }
             self.context.counters.reads.add_one();
             let (handlers, context) = (&mut self.handlers, &mut self.context);
@@ -283,7 +286,7 @@ impl Worker {
         let queued = slot.session.queued();
         if slot.paused && queued == 0 {
             slot.paused = false;
-            self.ready.push(key);
+            slot.mark_ready(key, &mut self.ready);
             slot.session.drained(key, &mut self.handlers, &mut self.context);
             return self.settle(key);
         }

@@ -27,6 +27,9 @@ pub(super) struct Slot {
     pub(super) timer: Tick,
     /// Whether the peer is not read from because of what it has not taken.
     pub(super) paused: bool,
+    /// Whether it is among the connections to read from in the next turn.
+    pub(super) ready: bool,
+    /// Whether it is among those for which something was queued in this turn.
     pub(super) dirty: bool,
     /// Whether the sending side is shut down.
     pub(super) finished: bool,
@@ -34,8 +37,15 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) const fn new(stream: TcpStream, session: Session) -> Self {
-        let timer = Tick::NEVER;
-        Self { stream, session, timer, paused: false, dirty: false, finished: false }
+        Self {
+            stream,
+            session,
+            timer: Tick::NEVER,
+            paused: false,
+            ready: false,
+            dirty: false,
+            finished: false,
+        }
     }
 
     pub(super) fn register(&mut self, key: Key, poll: &Poll) -> io::Result<()> {
@@ -54,7 +64,14 @@ impl Slot {
         }
     }
 
-    pub(super) fn mark(&mut self, key: Key, dirty: &mut Vec<Key>) {
+    pub(super) fn mark_ready(&mut self, key: Key, ready: &mut Vec<Key>) {
+        if !self.ready {
+            self.ready = true;
+            ready.push(key);
+        }
+    }
+
+    pub(super) fn mark_dirty(&mut self, key: Key, dirty: &mut Vec<Key>) {
         if !self.dirty {
             self.dirty = true;
             dirty.push(key);
