@@ -29,8 +29,10 @@
 
 mod clock;
 mod context;
+mod extra;
 mod handle;
 mod handler;
+mod id;
 mod listener;
 mod mailbox;
 mod outbox;
@@ -44,7 +46,8 @@ mod worker;
 
 pub use handle::{Busy, Handle, Stats};
 pub use handler::Handler;
-pub use peer::{EndedBy, Ending, Peer, PeerId};
+pub use id::PeerId;
+pub use peer::{EndedBy, Ending, Peer};
 pub use route::Page;
 pub use server::{Builder, Server, StartError};
 pub use ws_proto::{CloseCode, Message};

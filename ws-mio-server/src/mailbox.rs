@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mio::Waker;
 use ws_proto::{CloseCode, Header, Message};
 
-use crate::peer::{Key, PeerId};
+use crate::id::{Key, PeerId};
 
 /// A message to all subscribers of a topic, encoded once.
 #[derive(Clone, Debug)]

@@ -2,25 +2,12 @@
 
 use std::sync::Arc;
 
-use slotmap::new_key_type;
 use ws_proto::{CloseCode, Connection, Message, Server, State};
 
 use crate::context::Context;
+use crate::extra::Extra;
+use crate::id::{Key, PeerId};
 use crate::mailbox::{Publication, encode};
-use crate::session::Extra;
-
-new_key_type! {
-    /// A connection's place in its worker; the place's next connection has another key.
-    pub(crate) struct Key;
-}
-
-/// Names a connection, also from other threads ([`Handle`](crate::Handle)). No two connections of a
-/// server share one, not even one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId {
-    pub(crate) worker: u16,
-    pub(crate) key: Key,
-}
 
 /// A connection, for the time of a call to its [`Handler`](crate::Handler).
 pub struct Peer<'t> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 
-use crate::peer::Key;
+use crate::id::Key;
 
 /// The topics of one worker and their subscribers.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Topics {
 #[cfg(test)]
 mod tests {
     use super::Topics;
-    use crate::peer::Key;
+    use crate::id::Key;
     use slotmap::SlotMap;
 
     #[test]

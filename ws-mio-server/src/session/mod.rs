@@ -5,14 +5,14 @@ mod opening;
 
 use std::sync::Arc;
 
+use ws_proto::CloseCode;
 use ws_proto::keepalive::Instant;
-use ws_proto::{Assembler, CloseCode};
 
 use crate::Handler;
 use crate::context::{Context, Settings};
+use crate::extra::Extra;
+use crate::id::Key;
 use crate::outbox::Outbox;
-use crate::peer::Key;
-use crate::route::Params;
 use open::Open;
 use opening::Opening;
 
@@ -47,32 +47,6 @@ enum Phase {
     Ended {
         since: Instant,
     },
-}
-
-/// What only some connections have, at some time.
-#[derive(Debug, Default)]
-pub(crate) struct Extra {
-    pub(crate) params: Params,
-    pub(crate) topics: Vec<Arc<str>>,
-    pub(crate) outbox: Outbox,
-    /// A message that has come in part.
-    message: Option<Assembler<Vec<u8>>>,
-    /// When the peer last took something of the outbox, or the outbox was empty.
-    progress: Instant,
-}
-
-impl Extra {
-    fn is_empty(&self) -> bool {
-        self.params.is_empty()
-            && self.topics.is_empty()
-            && self.outbox.is_empty()
-            && self.message.is_none()
-    }
-
-    /// When a peer that takes nothing has had its time.
-    fn stalled_at(&self, settings: &Settings) -> Option<Instant> {
-        (!self.outbox.is_empty()).then(|| self.progress.after(settings.stall_timeout))
-    }
 }
 
 /// What a deadline has come to.

@@ -5,9 +5,11 @@ use ws_proto::{
     Assembler, CloseCode, Connection, Event, Input, Message, Parked, Part, Server, State, Transport,
 };
 
-use super::{Extra, Fate, Handlers};
+use super::{Fate, Handlers};
 use crate::context::{Context, Settings};
-use crate::peer::{EndedBy, Ending, Key, Peer};
+use crate::extra::Extra;
+use crate::id::Key;
+use crate::peer::{EndedBy, Ending, Peer};
 
 /// Memory for messages in parts is given back beyond this size.
 const SPARE: usize = 1024 * 1024;

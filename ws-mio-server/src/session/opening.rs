@@ -6,9 +6,10 @@ use ws_proto::keepalive::Instant;
 use ws_proto::{Config, Connection, Pongs, Server};
 
 use super::open::Open;
-use super::{Extra, Handlers, Phase};
+use super::{Handlers, Phase};
 use crate::context::{Context, Settings};
-use crate::peer::Key;
+use crate::extra::Extra;
+use crate::id::Key;
 use crate::route::{Page, Params, Route};
 
 /// A connection whose request has not come in whole.

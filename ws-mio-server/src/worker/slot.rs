@@ -9,8 +9,8 @@ use slotmap::Key as _;
 use ws_proto::CloseCode;
 
 use crate::context::Context;
+use crate::id::Key;
 use crate::outbox::BATCH;
-use crate::peer::Key;
 use crate::session::Session;
 use crate::timer::{Tick, Wheel};
 

@@ -1,0 +1,36 @@
+//! The memory of a connection that is not idle.
+
+use std::sync::Arc;
+
+use ws_proto::Assembler;
+use ws_proto::keepalive::Instant;
+
+use crate::context::Settings;
+use crate::outbox::Outbox;
+use crate::route::Params;
+
+/// What only some connections have, at some time.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) params: Params,
+    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) outbox: Outbox,
+    /// A message that has come in part.
+    pub(crate) message: Option<Assembler<Vec<u8>>>,
+    /// When the peer last took something of the outbox, or the outbox was empty.
+    pub(crate) progress: Instant,
+}
+
+impl Extra {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.params.is_empty()
+            && self.topics.is_empty()
+            && self.outbox.is_empty()
+            && self.message.is_none()
+    }
+
+    /// When a peer that takes nothing has had its time.
+    pub(crate) fn stalled_at(&self, settings: &Settings) -> Option<Instant> {
+        (!self.outbox.is_empty()).then(|| self.progress.after(settings.stall_timeout))
+    }
+}
