@@ -61,6 +61,9 @@ mod connection;
 mod error;
 mod event;
 mod frame;
+#[cfg(feature = "_fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handshake;
 mod input;
 pub mod keepalive;

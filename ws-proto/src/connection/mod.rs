@@ -120,8 +120,8 @@ impl<R: Role> Connection<R> {
 }
 
 impl Connection<Server> {
-    /// A third of this connection's size, to keep while it is idle; `None` while something is owed to
-    /// the peer or part of a control frame has come.
+    /// A quarter of this connection's size, to keep while it is idle; `None` while something is owed
+    /// to the peer or part of a control frame has come.
     ///
     /// A host with many connections keeps them parked and resumes one to serve its socket.
     #[must_use]

@@ -1,0 +1,7 @@
+//! Operations on a client and a server that are joined: see `ws_proto::fuzzing::pair`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: (bool, Vec<ws_proto::fuzzing::Op<'_>>)| {
+    let (manual, ops) = input;
+    ws_proto::fuzzing::pair(manual, &ops);
+});

@@ -1,0 +1,101 @@
+//! Bytes from a peer: every split of them against one read, and one read against the reference.
+
+use alloc::vec::Vec;
+
+use super::{Seen, cut, reference};
+use crate::handshake::Agreed;
+use crate::{Client, Config, Connection, Error, Input, Pongs, Role, Server, State, Transport};
+
+/// What a connection made of its input.
+#[derive(Debug, PartialEq, Eq)]
+struct Run {
+    seen: Vec<Seen>,
+    error: Option<Error>,
+    sent: Vec<u8>,
+    state: State,
+    transport: Transport,
+}
+
+/// When what is owed is sent.
+#[derive(Clone, Copy)]
+enum Sends {
+    /// After each event, as it should be.
+    Eagerly,
+    /// After some reads: a bit for each of five, again and again.
+    After(u8),
+}
+
+/// The lowest bits of `flags`: a client, the automatic pongs off, no limit to messages. The others
+/// tell after which reads a lazy host sends.
+pub fn frames(flags: u8, limit: u16, sizes: [u8; 4], bytes: &[u8]) {
+    let config = Config {
+        max_message: if flags & 4 == 0 { limit.into() } else { u64::MAX },
+        pongs: if flags & 2 == 0 { Pongs::Automatic } else { Pongs::Manual },
+    };
+    if flags & 1 == 0 {
+        let server = || Connection::new(Server, config, Agreed::elsewhere());
+        check(server, config, Sends::After(flags >> 3), sizes, bytes);
+    } else {
+        let keys = || [0x37, 0xfa, 0x21, 0x3d];
+        let client = || Connection::new(Client(keys), config, Agreed::elsewhere());
+        check(client, config, Sends::After(flags >> 3), sizes, bytes);
+    }
+}
+
+fn check<R: Role>(
+    connection: impl Fn() -> Connection<R>,
+    config: Config,
+    lazily: Sends,
+    sizes: [u8; 4],
+    bytes: &[u8],
+) {
+    let whole = run(connection(), [bytes].into_iter(), Sends::Eagerly);
+    let split = run(connection(), cut(bytes, &sizes), Sends::Eagerly);
+    assert_eq!(whole, split, "a split shows");
+    let lazy = run(connection(), cut(bytes, &sizes), lazily);
+    assert_eq!((&whole.seen, whole.error), (&lazy.seen, lazy.error), "what is sent shows");
+
+    let expected = reference::read(bytes, R::READS_MASKED, config.max_message);
+    assert_eq!(whole.seen, expected.seen);
+    let code = whole.error.map(|error| error.close_code().get());
+    assert_eq!(code, expected.failure, "{:?}", whole.error);
+    let ended = expected.failure.is_some() || matches!(whole.seen.last(), Some(Seen::Close(..)));
+    assert_eq!(whole.state, if ended { State::Closed } else { State::Open });
+    assert_eq!(whole.transport == Transport::Keep, !ended);
+}
+
+/// Reads everything, and sends what is owed as `sends` says, and at the end.
+fn run<'b, R: Role>(
+    mut conn: Connection<R>,
+    reads: impl Iterator<Item = &'b [u8]>,
+    sends: Sends,
+) -> Run {
+    let (mut seen, mut error, mut sent) = (Vec::new(), None, Vec::new());
+    for (n, read) in reads.enumerate() {
+        let mut read = read.to_vec();
+        // A frame takes two bytes at least, and a violation may stand behind the last event.
+        let mut left = read.len() + 1;
+        let mut input = Input::new(&mut read);
+        loop {
+            match conn.next_event(&mut input) {
+                Ok(Some(event)) => {
+                    left = left.checked_sub(1).expect("more events than bytes");
+                    Seen::of(event).push_to(&mut seen);
+                }
+                Ok(None) => break,
+                Err(found) => assert_eq!(error.replace(found), None, "a second error"),
+            }
+            if matches!(sends, Sends::Eagerly) {
+                conn.poll_transmit(&mut sent).expect("a Vec is never full");
+            }
+        }
+        assert!(input.is_empty(), "`Ok(None)`, and there are bytes left");
+        if matches!(sends, Sends::After(bits) if bits >> (n % 5) & 1 == 1) {
+            conn.poll_transmit(&mut sent).expect("a Vec is never full");
+        }
+        // The buffer is somebody else's from here on.
+        read.fill(0xa5);
+    }
+    conn.poll_transmit(&mut sent).expect("a Vec is never full");
+    Run { seen, error, sent, state: conn.state(), transport: conn.transport() }
+}

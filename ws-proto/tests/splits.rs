@@ -1,0 +1,228 @@
+//! Where reads cut the peer's bytes must not show: RFC 6455 §5.4 knows frames and messages only.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "tests may panic"
+)]
+
+mod harness;
+mod vectors;
+
+use harness::cases::cases;
+use harness::{CLOSE, End, FIN, Log, PING, PONG, Wire, frame, replay};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::{prop_assert, prop_assert_eq, proptest, sample};
+use ws_proto::{Config, Connection, Input, Pongs, Role};
+
+/// The tests by section replay their vectors in chunks of every size; these cut them once, and not
+/// at all.
+#[test]
+fn all_vectors_cut_at_every_place() {
+    vectors::all().iter().for_each(vectors::Vector::check_cuts);
+}
+
+/// A frame that is mostly what may come next.
+#[derive(Clone, Debug)]
+struct Piece {
+    first: u8,
+    /// Whether it is data, whose opcode depends on what came before.
+    follows: bool,
+    payload: Vec<u8>,
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    let text = prop_oneof![
+        8 => "[a-z\u{e9}\u{20ac}\u{1f600}]{0,12}".prop_map(String::into_bytes),
+        // Cut inside a code point, which the next fragment may go on with or not.
+        2 => sample::select(vec![&b"\xe2"[..], b"\x82\xac", b"\xf0\x9f", b"\x98\x80", b"\xe2\x82"])
+            .prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..6),
+    ];
+    let binary = prop_oneof![4 => vec(any::<u8>(), 0..20), 1 => vec(any::<u8>(), 120..300)];
+    let control = prop_oneof![4 => vec(any::<u8>(), 0..10), 1 => vec(any::<u8>(), 100..=125)];
+    let close = prop_oneof![
+        4 => (3000u16..3003, "[a-z\u{e9}]{0,9}")
+            .prop_map(|(code, why)| [&code.to_be_bytes(), why.as_bytes()].concat()),
+        1 => vec(any::<u8>(), 0..5),
+    ];
+    let data = |first, follows| move |payload| Piece { first, follows, payload };
+    let text = (any::<bool>(), text);
+    let binary = (any::<bool>(), binary);
+    let fin = |fin| if fin { FIN } else { 0 };
+    prop_oneof![
+        8 => text.prop_map(move |(last, text)| data(fin(last) | 1, true)(text)),
+        6 => binary.prop_map(move |(last, bytes)| data(fin(last) | 2, true)(bytes)),
+        3 => control.clone().prop_map(data(PING, false)),
+        3 => control.prop_map(data(PONG, false)),
+        1 => close.prop_map(data(CLOSE, false)),
+        1 => (any::<u8>(), vec(any::<u8>(), 0..9)).prop_map(move |(first, p)| data(first, false)(p)),
+    ]
+}
+
+/// Frames on their way to `end`; data continues the message before it if that has not ended.
+fn stream(end: End, pieces: &[Piece]) -> Vec<u8> {
+    let mut open = false;
+    let mut bytes = Vec::new();
+    for piece in pieces {
+        let mut first = piece.first;
+        if piece.follows {
+            if open {
+                first &= FIN;
+            }
+            open = first & FIN == 0;
+        }
+        bytes.extend(frame(end, first, &piece.payload));
+    }
+    bytes
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![Just(End::Server), Just(End::Client)]
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    let limit = prop_oneof![3 => Just(1 << 20), 1 => 0u64..40, 1 => Just(u64::MAX)];
+    let pongs = prop_oneof![4 => Just(Pongs::Automatic), 1 => Just(Pongs::Manual)];
+    (limit, pongs).prop_map(|(max_message, pongs)| Config { max_message, pongs })
+}
+
+/// The bytes cut into reads of these sizes, again and again; an empty read is no read.
+fn cut<'b>(mut bytes: &'b [u8], sizes: &[usize]) -> Vec<&'b [u8]> {
+    let mut reads = Vec::new();
+    for &size in sizes.iter().cycle() {
+        if bytes.is_empty() {
+            break;
+        }
+        let (read, rest) = bytes.split_at(size.clamp(1, bytes.len()));
+        reads.push(read);
+        bytes = rest;
+    }
+    reads
+}
+
+fn sizes() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![vec(1usize..8, 1..20), vec(1usize..200, 1..20), Just(vec![1])]
+}
+
+/// Reads with a way out that is blocked until the end, and open at the end of some reads.
+fn replay_lazily(end: End, config: Config, reads: &[&[u8]], sends: &[bool]) -> Log {
+    fn run<R: Role>(mut conn: Connection<R>, reads: &[&[u8]], sends: &[bool]) -> Log {
+        let mut log = Log { sent: Wire::with_capacity(0), ..Log::default() };
+        for (read, send) in reads.iter().zip(sends.iter().cycle()) {
+            harness::read(&mut conn, read, &mut log);
+            if *send {
+                conn.poll_transmit(&mut Wire::default()).unwrap();
+            }
+        }
+        log
+    }
+    match end {
+        End::Server => run(harness::server_conn(config), reads, sends),
+        End::Client => run(harness::client_conn(config), reads, sends),
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn any_split_of_frames_comes_to_the_same(
+        end in end(),
+        config in config(),
+        pieces in vec(piece(), 1..12),
+        sizes in sizes(),
+    ) {
+        let bytes = stream(end, &pieces);
+        let whole = replay(end, config, [&bytes[..]]);
+        let split = replay(end, config, cut(&bytes, &sizes));
+        prop_assert_eq!(whole, split);
+    }
+
+    #[test]
+    fn any_split_of_damaged_frames_comes_to_the_same(
+        end in end(),
+        config in config(),
+        pieces in vec(piece(), 1..8),
+        damage in vec((any::<sample::Index>(), 0u8..8), 1..4),
+        sizes in sizes(),
+    ) {
+        let mut bytes = stream(end, &pieces);
+        for (at, bit) in damage {
+            *at.get_mut(&mut bytes) ^= 1 << bit;
+        }
+        let whole = replay(end, config, [&bytes[..]]);
+        let split = replay(end, config, cut(&bytes, &sizes));
+        prop_assert_eq!(whole, split);
+    }
+
+    /// [`harness::read`] panics if there are more events than bytes, or bytes left at `Ok(None)`.
+    #[test]
+    fn any_split_of_any_bytes_comes_to_the_same(
+        end in end(),
+        config in config(),
+        bytes in vec(any::<u8>(), 0..400),
+        sizes in sizes(),
+    ) {
+        let whole = replay(end, config, [&bytes[..]]);
+        let split = replay(end, config, cut(&bytes, &sizes));
+        prop_assert_eq!(whole, split);
+    }
+
+    /// When the host sends what is owed changes nothing of what it reads.
+    #[test]
+    fn what_is_read_does_not_depend_on_what_is_sent(
+        end in end(),
+        config in config(),
+        pieces in vec(piece(), 1..12),
+        sizes in sizes(),
+        sends in vec(any::<bool>(), 1..5),
+    ) {
+        let bytes = stream(end, &pieces);
+        let (eager, ..) = replay(end, config, [&bytes[..]]);
+        let lazy = replay_lazily(end, config, &cut(&bytes, &sizes), &sends);
+        prop_assert_eq!((eager.got, eager.error), (lazy.got, lazy.error));
+    }
+
+    /// A server that is parked after each read, where it can be, does not notice.
+    #[test]
+    fn parking_comes_to_the_same(
+        config in config(),
+        pieces in vec(piece(), 1..12),
+        sizes in sizes(),
+    ) {
+        let bytes = stream(End::Server, &pieces);
+        let (whole, state, transport) = replay(End::Server, config, [&bytes[..]]);
+        let mut conn = harness::server_conn(config);
+        let mut log = Log::default();
+        for read in cut(&bytes, &sizes) {
+            harness::read(&mut conn, read, &mut log);
+            conn = conn.park().map_or(conn, ws_proto::Parked::resume);
+        }
+        prop_assert_eq!((log, conn.state(), conn.transport()), (whole, state, transport));
+    }
+
+    /// An input that is dropped in the middle loses its rest and nothing else: no panic, no hang.
+    #[test]
+    fn inputs_that_are_dropped_do_no_harm(
+        bytes in vec(any::<u8>(), 0..300),
+        sizes in sizes(),
+        events in 0usize..3,
+    ) {
+        let mut conn = harness::server_conn(Config::default());
+        for read in cut(&bytes, &sizes) {
+            let mut read = read.to_vec();
+            let mut input = Input::new(&mut read);
+            for _ in 0..events {
+                let before = input.len();
+                let _ = conn.next_event(&mut input);
+                prop_assert!(input.len() <= before);
+            }
+        }
+    }
+}
