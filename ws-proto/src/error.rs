@@ -44,6 +44,8 @@ pub enum Error {
     CloseCodeForbidden(u16),
     /// A Close frame's reason is not UTF-8 (§5.5.1).
     CloseReasonNotUtf8,
+    /// Compressed data is none (RFC 7692 §7.2.2).
+    BrokenDeflate,
     /// A message is larger than [`Config::max_message`](crate::Config::max_message) (§10.4).
     MessageTooBig,
 }
@@ -53,7 +55,9 @@ impl Error {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 { .. } | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 { .. } | Self::CloseReasonNotUtf8 | Self::BrokenDeflate => {
+                CloseCode::INVALID_PAYLOAD
+            }
             Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }
@@ -77,6 +81,7 @@ impl Error {
             Self::CloseBodyTooShort => "close frame with half a status code",
             Self::CloseCodeForbidden(_) => "status code must not be sent",
             Self::CloseReasonNotUtf8 => "close reason is not UTF-8",
+            Self::BrokenDeflate => "compressed data is broken",
             Self::MessageTooBig => "message over the size limit",
         }
     }
@@ -97,7 +102,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Why nothing was sent. The call had no effect.
+/// Why nothing of the call's was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {

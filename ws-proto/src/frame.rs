@@ -54,7 +54,17 @@ pub struct Header {
 impl Header {
     /// The shortest header for `len` bytes of payload, at most 2^63 − 1.
     pub(crate) fn new(opcode: Opcode, last: bool, len: u64, key: Option<[u8; 4]>) -> Self {
-        let first = if last { 0x80 } else { 0 } | opcode.bits();
+        Self::with_first(if last { 0x80 } else { 0 } | opcode.bits(), len, key)
+    }
+
+    /// The header of the first frame of a compressed message: RSV1 is set (RFC 7692 §6).
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed(kind: Kind, last: bool, len: u64, key: Option<[u8; 4]>) -> Self {
+        let first = if last { 0xc0 } else { 0x40 } | Opcode::Message(kind).bits();
+        Self::with_first(first, len, key)
+    }
+
+    fn with_first(first: u8, len: u64, key: Option<[u8; 4]>) -> Self {
         let mask = if key.is_some() { 0x80 } else { 0 };
         let mut header = Self { bytes: [0; 14], len: 0, key };
         match (u8::try_from(len), u16::try_from(len)) {
@@ -111,11 +121,20 @@ pub(crate) struct Start {
     pub(crate) last: bool,
     /// The 7-bit length: 126 and 127 stand for an extended one.
     pub(crate) len: u8,
+    /// Whether RSV1 is set, where it may be: the message is compressed.
+    pub(crate) compressed: bool,
 }
 
 impl Start {
-    pub(crate) const fn parse(first: u8, second: u8, masked: bool) -> Result<Self, Error> {
-        if first & 0x70 != 0 {
+    /// `deflate`: whether messages may be compressed.
+    pub(crate) const fn parse(
+        first: u8,
+        second: u8,
+        masked: bool,
+        deflate: bool,
+    ) -> Result<Self, Error> {
+        let compressed = deflate && first & 0x70 == 0x40 && matches!(first & 0x0f, 1 | 2);
+        if first & 0x70 != 0 && !compressed {
             return Err(Error::ReservedBits(first >> 4 & 7));
         }
         let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
@@ -124,7 +143,7 @@ impl Start {
         if (second & 0x80 != 0) != masked {
             return Err(if masked { Error::NotMasked } else { Error::Masked });
         }
-        let start = Self { opcode, last: first & 0x80 != 0, len: second & 0x7f };
+        let start = Self { opcode, last: first & 0x80 != 0, len: second & 0x7f, compressed };
         if matches!(opcode, Opcode::Control(_)) && start.len > 125 {
             return Err(Error::ControlTooLong);
         }

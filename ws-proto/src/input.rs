@@ -40,6 +40,13 @@ impl<'b> Input<'b> {
         self.rest
     }
 
+    /// The first `n` bytes that are left, or all of them if they are fewer, which stay.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn peek(&mut self, n: usize) -> &mut [u8] {
+        let n = n.min(self.rest.len());
+        self.rest.get_mut(..n).unwrap_or_default()
+    }
+
     /// Consumes `n` bytes, or what is left if that is less.
     pub(crate) fn take(&mut self, n: usize) -> &'b mut [u8] {
         let rest = core::mem::take(&mut self.rest);

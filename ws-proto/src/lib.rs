@@ -48,6 +48,7 @@
 //! All are off by default, and none changes what another does.
 //!
 //! - `alloc`: `Vec<u8>` as a [`Sink`] and a [`Store`].
+//! - `deflate`: [`deflate`], permessage-deflate (RFC 7692); with `alloc`.
 //! - `httparse`: [`handshake::head`], the opening handshake over raw bytes.
 #![no_std]
 
@@ -58,6 +59,8 @@ mod assemble;
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod error;
 mod event;
 mod frame;

@@ -23,6 +23,11 @@ impl Held {
         usize::from(self.len)
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len()).unwrap_or_default()
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.len == 0
     }

@@ -2,6 +2,8 @@
 
 mod closing;
 mod controls;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod receive;
 mod send;
 
@@ -58,7 +60,8 @@ pub struct Connection<R> {
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     max_message: u64,
-    /// Payload bytes of the incoming message that headers have declared so far.
+    /// Payload bytes of the incoming message that headers have declared so far, or that have been
+    /// inflated.
     message_len: u64,
     /// Payload bytes of the incoming frame that have not come; while a header comes in, its
     /// extended length so far.
@@ -71,8 +74,15 @@ struct Rest {
     receiving: Option<Kind>,
     /// Whether a part of that message has been handed out.
     started: bool,
+    /// Whether the incoming message is, or the last one was, compressed.
+    compressed: bool,
     /// The kind of an outgoing message whose last fragment has not been sent.
     sending: Option<Kind>,
+    /// Whether that message is compressed.
+    #[cfg(feature = "deflate")]
+    sending_compressed: bool,
+    /// Whether messages may be compressed.
+    deflate: bool,
     phase: Phase,
     pongs: Pongs,
 }
@@ -97,7 +107,10 @@ impl<R: Role> Connection<R> {
     /// A connection whose opening handshake is `agreed`.
     #[must_use]
     pub const fn new(role: R, config: Config, agreed: Agreed) -> Self {
-        let Agreed { .. } = agreed;
+        #[cfg(feature = "deflate")]
+        let deflate = agreed.deflate.is_some();
+        #[cfg(not(feature = "deflate"))]
+        let (deflate, Agreed { .. }) = (false, agreed);
         let rest = Rest {
             max_message: config.max_message,
             message_len: 0,
@@ -107,7 +120,11 @@ impl<R: Role> Connection<R> {
             section: Section::Header,
             receiving: None,
             started: false,
+            compressed: false,
             sending: None,
+            #[cfg(feature = "deflate")]
+            sending_compressed: false,
+            deflate,
             phase: Phase::Open,
             pongs: config.pongs,
         };

@@ -3,10 +3,18 @@
 use core::str;
 
 use super::closing::Phase;
+#[cfg(feature = "deflate")]
+use super::inflate::{Inflation, part_of};
 use super::{Connection, Section};
 use crate::frame::{Control, Opcode, Start};
 use crate::utf8::Joined;
 use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, mask};
+
+/// What inflates compressed messages, if anything does.
+#[cfg(feature = "deflate")]
+pub(super) type Lent<'i> = Option<&'i mut crate::deflate::Inflater>;
+#[cfg(not(feature = "deflate"))]
+pub(super) type Lent<'i> = Option<&'i mut core::convert::Infallible>;
 
 /// What a step of the receiving machine came to.
 enum Step<'b> {
@@ -33,6 +41,15 @@ impl<R: Role> Connection<R> {
     /// [`poll_transmit`](Self::poll_transmit) yields, then do what [`transport`](Self::transport)
     /// says.
     pub fn next_event<'i>(&mut self, input: &'i mut Input<'_>) -> Result<Option<Event<'i>>, Error> {
+        self.next(input, None)
+    }
+
+    #[cfg_attr(not(feature = "deflate"), expect(unused, reason = "nothing to inflate with"))]
+    pub(super) fn next<'i>(
+        &mut self,
+        input: &'i mut Input<'_>,
+        mut lent: Lent<'i>,
+    ) -> Result<Option<Event<'i>>, Error> {
         loop {
             if let Some(error) = self.found.take() {
                 return Err(self.fail(error));
@@ -42,6 +59,18 @@ impl<R: Role> Connection<R> {
                 return Ok(None);
             }
             let step = match self.rest.section {
+                #[cfg(feature = "deflate")]
+                Section::Data { kind, last } if self.rest.compressed => {
+                    match self.inflate(input, lent.as_deref_mut(), kind, last) {
+                        Ok(Inflation::Part(part, len)) => {
+                            let data = lent.map_or(&[][..], |inflater| inflater.out(len));
+                            return Ok(Some(part_of(kind, data, part)));
+                        }
+                        Ok(Inflation::Again) => Ok(Step::Again),
+                        Ok(Inflation::Empty) => Ok(Step::Empty),
+                        Err(error) => Err(error),
+                    }
+                }
                 Section::Data { kind, last } => self.data(input, kind, last),
                 Section::Control(control) => {
                     let Some(payload) = self.control_payload(input) else { return Ok(None) };
@@ -72,7 +101,7 @@ impl<R: Role> Connection<R> {
         let [byte] = *input.take(1) else { return Ok(Step::Empty) };
         match self.rest.section {
             Section::SecondByte(first) => {
-                let start = Start::parse(first, byte, R::READS_MASKED)?;
+                let start = Start::parse(first, byte, R::READS_MASKED, self.rest.deflate)?;
                 self.rest.frame_left = 0;
                 self.header_rest(start, 0)?;
             }
@@ -96,7 +125,7 @@ impl<R: Role> Connection<R> {
     fn whole_header(&mut self, input: &mut Input<'_>) -> Result<bool, Error> {
         let rest = input.rest();
         let Some((&[first, second], rest)) = rest.split_first_chunk() else { return Ok(false) };
-        let start = Start::parse(first, second, R::READS_MASKED)?;
+        let start = Start::parse(first, second, R::READS_MASKED, self.rest.deflate)?;
         let (extended, rest) = match start.extended() {
             0 => (0, rest),
             2 => match rest.split_first_chunk() {
@@ -146,8 +175,13 @@ impl<R: Role> Connection<R> {
             (Opcode::Message(kind), None) => {
                 self.rest.receiving = Some(kind);
                 self.rest.started = false;
+                self.rest.compressed = start.compressed;
                 self.rest.message_len = 0;
             }
+        }
+        if self.rest.compressed {
+            // What counts is what it inflates to.
+            return Ok(());
         }
         match self.rest.message_len.checked_add(len) {
             Some(message_len) if message_len <= self.rest.max_message => {
@@ -211,21 +245,39 @@ impl<R: Role> Connection<R> {
         let (text, last) = match str::from_utf8(data) {
             Ok(text) => (text, last),
             Err(error) => {
-                let (valid, tail) = data.split_at_checked(error.valid_up_to()).unwrap_or_default();
-                if error.error_len().is_some() || last {
-                    let invalid = self.invalid_utf8(tail.len());
-                    if valid.is_empty() {
-                        return Err(invalid);
-                    }
-                    self.found = Some(invalid);
-                } else {
-                    self.rest.held.hold(tail);
-                }
-                (str::from_utf8(valid).unwrap_or_default(), false)
+                let valid = self.hold_back(data, error, last)?;
+                (
+                    data.get(..valid)
+                        .and_then(|text| str::from_utf8(text).ok())
+                        .unwrap_or_default(),
+                    false,
+                )
             }
         };
         let part = self.part(text, last);
         Ok(part.map_or(Step::Again, |part| Step::Event(Event::Text(part))))
+    }
+
+    /// The length of the valid text that `data` begins with. What is behind it is held back, or reported:
+    /// at once, or after that text.
+    pub(super) fn hold_back(
+        &mut self,
+        data: &[u8],
+        error: str::Utf8Error,
+        last: bool,
+    ) -> Result<usize, Error> {
+        let valid = error.valid_up_to();
+        let tail = data.get(valid..).unwrap_or_default();
+        if error.error_len().is_none() && !last {
+            self.rest.held.hold(tail);
+            return Ok(valid);
+        }
+        let invalid = self.invalid_utf8(tail.len());
+        if valid == 0 {
+            return Err(invalid);
+        }
+        self.found = Some(invalid);
+        Ok(valid)
     }
 
     /// Text behind the first bytes of a code point, and no more of it than that code point.
@@ -256,7 +308,8 @@ impl<R: Role> Connection<R> {
 
     /// The error for a bad sequence that starts `back` bytes before the end of what has come.
     fn invalid_utf8(&self, back: usize) -> Error {
-        let come = self.rest.message_len.saturating_sub(self.rest.frame_left);
+        let to_come = if self.rest.compressed { 0 } else { self.rest.frame_left };
+        let come = self.rest.message_len.saturating_sub(to_come);
         let offset = come.saturating_sub(back as u64);
         Error::InvalidUtf8 { offset: u32::try_from(offset).unwrap_or(u32::MAX) }
     }

@@ -58,21 +58,26 @@ impl<R: Role> Connection<R> {
     }
 
     fn message_header(&mut self, kind: Kind, len: u64, last: bool) -> Result<Header, SendError> {
-        if self.rest.phase != Phase::Open {
-            return Err(SendError::Closing);
-        }
+        self.may_send(kind)?;
         if len >> 63 != 0 {
             return Err(SendError::TooLong);
         }
-        let opcode = match self.rest.sending {
-            None => Opcode::Message(kind),
-            Some(sending) if sending == kind => Opcode::Continuation,
-            Some(_) => return Err(SendError::MessageUnfinished),
-        };
+        let opcode = self.rest.sending.map_or(Opcode::Message(kind), |_| Opcode::Continuation);
         Ok(Header::new(opcode, last, len, self.role.key()))
     }
 
-    fn message_sent(&mut self, kind: Kind, last: bool) {
+    /// Whether a frame of a message of this kind may be sent now.
+    pub(super) fn may_send(&self, kind: Kind) -> Result<(), SendError> {
+        if self.rest.phase != Phase::Open {
+            return Err(SendError::Closing);
+        }
+        match self.rest.sending {
+            Some(sending) if sending != kind => Err(SendError::MessageUnfinished),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn message_sent(&mut self, kind: Kind, last: bool) {
         self.rest.sending = (!last).then_some(kind);
     }
 
@@ -115,7 +120,7 @@ fn control_header(control: Control, payload: &[u8], key: Option<[u8; 4]>) -> Hea
     Header::new(Opcode::Control(control), true, payload.len() as u64, key)
 }
 
-fn write(header: &Header, payload: &[u8], out: &mut impl Sink) -> Result<(), Full> {
+pub(super) fn write(header: &Header, payload: &[u8], out: &mut impl Sink) -> Result<(), Full> {
     let payload = out.put(header.as_bytes(), payload)?;
     if let Some(key) = header.masking_key() {
         mask::apply(payload, key);

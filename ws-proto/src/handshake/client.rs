@@ -32,6 +32,8 @@ impl Default for Ask<'_> {
 pub struct Pending<'a> {
     accept: [u8; 28],
     subprotocols: &'a [&'a str],
+    #[cfg(feature = "deflate")]
+    deflate: Option<crate::deflate::Settings>,
 }
 
 impl<'a> Pending<'a> {
@@ -41,6 +43,31 @@ impl<'a> Pending<'a> {
     /// [`RequestError`]; nothing is appended then.
     pub fn request(
         ask: Ask<'a>,
+        nonce: [u8; 16],
+        out: &mut impl Sink,
+    ) -> Result<Self, RequestError> {
+        Self::request_with(ask, "", nonce, out)
+    }
+
+    /// [`request`](Self::request), with an offer of permessage-deflate.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "deflate")]
+    pub fn request_deflate(
+        ask: Ask<'a>,
+        settings: crate::deflate::Settings,
+        nonce: [u8; 16],
+        out: &mut impl Sink,
+    ) -> Result<Self, RequestError> {
+        use crate::deflate::negotiate::{Params, value};
+        let pending = Self::request_with(ask, &value(Params::offer(&settings)), nonce, out)?;
+        Ok(Self { deflate: Some(settings), ..pending })
+    }
+
+    fn request_with(
+        ask: Ask<'a>,
+        extension: &str,
         nonce: [u8; 16],
         out: &mut impl Sink,
     ) -> Result<Self, RequestError> {
@@ -72,14 +99,22 @@ impl<'a> Pending<'a> {
             &key,
             b"\r\n",
         ];
-        let offer = ask.subprotocols.iter().enumerate().flat_map(|(i, name)| {
+        let subprotocols = ask.subprotocols.iter().enumerate().flat_map(|(i, name)| {
             [if i == 0 { &b"Sec-WebSocket-Protocol: "[..] } else { b", " }, name.as_bytes()]
         });
-        let offered: &[u8] = if ask.subprotocols.is_empty() { b"" } else { b"\r\n" };
-        let fields = ask.fields.iter().flat_map(lines);
-        let rest = [offered].into_iter().chain(fields).chain([&b"\r\n"[..]]);
-        write_all(head.into_iter().chain(offer).chain(rest), out)?;
-        Ok(Self { accept: key::accept(&key), subprotocols: ask.subprotocols })
+        let line_end: &[u8] = if ask.subprotocols.is_empty() { b"" } else { b"\r\n" };
+        let extension =
+            Some(Field { name: "Sec-WebSocket-Extensions", value: extension.as_bytes() })
+                .filter(|field| !field.value.is_empty());
+        let fields = extension.iter().chain(ask.fields).flat_map(lines);
+        let rest = [line_end].into_iter().chain(fields).chain([&b"\r\n"[..]]);
+        write_all(head.into_iter().chain(subprotocols).chain(rest), out)?;
+        Ok(Self {
+            accept: key::accept(&key),
+            subprotocols: ask.subprotocols,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        })
     }
 
     /// Checks the response. Bytes behind its head are the connection's first frames.
@@ -105,9 +140,7 @@ impl<'a> Pending<'a> {
             Once::Missing => return Err(HandshakeError::Missing("Sec-WebSocket-Accept")),
             Once::Repeated => return Err(HandshakeError::Repeated("Sec-WebSocket-Accept")),
         }
-        if header::elements(fields, "Sec-WebSocket-Extensions").next().is_some() {
-            return Err(HandshakeError::Extension);
-        }
+        let agreed = self.extensions(fields)?;
         let subprotocol = match header::once(fields, "Sec-WebSocket-Protocol") {
             Once::Missing => None,
             Once::Repeated => return Err(HandshakeError::Repeated("Sec-WebSocket-Protocol")),
@@ -119,7 +152,25 @@ impl<'a> Pending<'a> {
                 Some(name)
             }
         };
-        Ok(Accepted { agreed: Agreed::elsewhere(), subprotocol })
+        Ok(Accepted { agreed, subprotocol })
+    }
+
+    #[cfg(feature = "deflate")]
+    fn extensions(&self, fields: &[Field<'_>]) -> Result<Agreed, HandshakeError> {
+        let agreed = Agreed::elsewhere();
+        match crate::deflate::negotiate::finish(fields, self.deflate.as_ref()) {
+            Ok(Some(agreement)) => Ok(agreed.with_deflate(agreement)),
+            Ok(None) => Ok(agreed),
+            Err(_) => Err(HandshakeError::Extension),
+        }
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn extensions(&self, fields: &[Field<'_>]) -> Result<Agreed, HandshakeError> {
+        match header::elements(fields, "Sec-WebSocket-Extensions").next() {
+            Some(_) => Err(HandshakeError::Extension),
+            None => Ok(Agreed::elsewhere()),
+        }
     }
 }
 
@@ -184,7 +235,7 @@ pub enum HandshakeError {
     Accept,
     /// The server chose a subprotocol that was not offered.
     Subprotocol,
-    /// The server chose an extension that was not offered.
+    /// The server chose an extension, or a parameter of one, that was not offered.
     Extension,
 }
 

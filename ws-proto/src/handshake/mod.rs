@@ -41,6 +41,8 @@
 //! ```
 
 mod client;
+#[cfg(feature = "deflate")]
+mod extension;
 #[cfg(feature = "httparse")]
 pub mod head;
 mod header;
@@ -49,6 +51,8 @@ mod response;
 mod server;
 
 pub use client::{Accepted, Ask, HandshakeError, Pending, RequestError};
+#[cfg(feature = "deflate")]
+pub(crate) use extension::{Extension, extensions};
 pub use header::Field;
 pub use response::Response;
 pub use server::{AcceptError, Choice, Reject, Upgrade};
@@ -57,6 +61,8 @@ pub use server::{AcceptError, Choice, Reject, Upgrade};
 /// [`Connection`](crate::Connection).
 #[derive(Debug)]
 pub struct Agreed {
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<crate::deflate::Agreement>,
     _private: (),
 }
 
@@ -64,6 +70,24 @@ impl Agreed {
     /// For a handshake that other code has done, without extensions.
     #[must_use]
     pub const fn elsewhere() -> Self {
-        Self { _private: () }
+        Self {
+            #[cfg(feature = "deflate")]
+            deflate: None,
+            _private: (),
+        }
+    }
+
+    /// For a handshake that other code has done, with permessage-deflate.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(self, agreement: crate::deflate::Agreement) -> Self {
+        Self { deflate: Some(agreement), ..self }
+    }
+
+    /// What was agreed for permessage-deflate, if it was agreed on.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<crate::deflate::Agreement> {
+        self.deflate
     }
 }

@@ -73,6 +73,36 @@ impl<'h> Upgrade<'h> {
     /// # Errors
     /// [`AcceptError`]; nothing is appended then.
     pub fn accept(self, choice: Choice<'_>, out: &mut impl Sink) -> Result<Agreed, AcceptError> {
+        self.accept_with(choice, "", out)?;
+        Ok(Agreed::elsewhere())
+    }
+
+    /// [`accept`](Self::accept), with permessage-deflate if the client offers it in a way that the server
+    /// can keep to: [`Agreed::deflate`] tells.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "deflate")]
+    pub fn accept_deflate(
+        self,
+        choice: Choice<'_>,
+        settings: &crate::deflate::Settings,
+        out: &mut impl Sink,
+    ) -> Result<Agreed, AcceptError> {
+        use crate::deflate::negotiate::{self, value};
+        let Some((params, agreement)) = negotiate::accept(self.fields, settings) else {
+            return self.accept(choice, out);
+        };
+        self.accept_with(choice, &value(params), out)?;
+        Ok(Agreed::elsewhere().with_deflate(agreement))
+    }
+
+    fn accept_with(
+        self,
+        choice: Choice<'_>,
+        extension: &str,
+        out: &mut impl Sink,
+    ) -> Result<(), AcceptError> {
         if let Some(chosen) = choice.subprotocol
             && !self.subprotocols().any(|offered| offered == chosen)
         {
@@ -81,14 +111,16 @@ impl<'h> Upgrade<'h> {
         if !choice.fields.iter().all(|field| field.is_legal() && !field.is_of_handshake()) {
             return Err(AcceptError::IllegalField);
         }
+        let extension =
+            Some(Field { name: "Sec-WebSocket-Extensions", value: extension.as_bytes() })
+                .filter(|field| !field.value.is_empty());
         let subprotocol = choice.subprotocol.map(|name| Field::new(PROTOCOL, name));
         let head: &[u8] =
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
               Sec-WebSocket-Accept: ";
-        let fields = subprotocol.iter().chain(choice.fields).flat_map(lines);
+        let fields = subprotocol.iter().chain(&extension).chain(choice.fields).flat_map(lines);
         let pieces = [head, &self.accept, b"\r\n"].into_iter().chain(fields).chain([&b"\r\n"[..]]);
-        write_all(pieces, out)?;
-        Ok(Agreed::elsewhere())
+        Ok(write_all(pieces, out)?)
     }
 }
 

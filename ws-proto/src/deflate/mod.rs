@@ -1,0 +1,122 @@
+//! permessage-deflate (RFC 7692): messages that are compressed on the wire.
+//!
+//! Both ends agree on it in the opening handshake: a server by
+//! [`Upgrade::accept_deflate`](crate::handshake::Upgrade::accept_deflate), a client by
+//! [`Pending::request_deflate`](crate::handshake::Pending::request_deflate), each with its [`Settings`]. What they agreed on, [`Agreement`], makes an [`Inflater`] for
+//! [`Connection::next_event_inflated`](crate::Connection::next_event_inflated) and a [`Deflater`] for
+//! [`Connection::send_deflated`](crate::Connection::send_deflated).
+//!
+//! Their memory lies outside the connection, about 50 KiB to read and up to 300 KiB to write, so that
+//! it can be a connection's own, or, without context takeover, lent to one message and then to
+//! another connection's.
+//!
+//! ```
+//! use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings};
+//! use ws_proto::handshake::Agreed;
+//! use ws_proto::{Client, Config, Connection, Event, Input, Part, Server};
+//!
+//! // As the opening handshake would have agreed.
+//! let agreement = Agreement::default();
+//! let agreed = || Agreed::elsewhere().with_deflate(agreement);
+//! let mut client = Connection::new(Client(|| [1, 2, 3, 4]), Config::default(), agreed());
+//! let mut server = Connection::new(Server, Config::default(), agreed());
+//!
+//! let mut deflater = Deflater::new(&Settings::default(), agreement.sent);
+//! let (text, mut wire) = ("row, row, row your boat, ".repeat(40), Vec::new());
+//! client.send_deflated(text.as_str(), true, &mut deflater, &mut wire)?;
+//! assert!(wire.len() < 60);
+//!
+//! let mut inflater = Inflater::new(agreement.received);
+//! let mut input = Input::new(&mut wire);
+//! let event = server.next_event_inflated(&mut input, &mut inflater)?;
+//! assert_eq!(event, Some(Event::Text(Part { data: &text, first: true, last: true })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod deflater;
+mod inflater;
+pub(crate) mod negotiate;
+
+pub use deflater::Deflater;
+pub(crate) use inflater::End;
+pub use inflater::Inflater;
+
+/// The end of each message's compressed data, which does not go over the wire (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// How one end compresses, and what it asks of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How hard to compress: 0 (not at all) to 9; above that, as 9. Default: 6.
+    pub level: u8,
+    /// How much memory to compress with, for speed and ratio: 1 to 9; beyond, the nearest. Default: 8.
+    pub memory_level: u8,
+    /// A message of fewer bytes goes uncompressed. Default: 64.
+    pub threshold: usize,
+    /// The most that this end's compressor will use.
+    pub sent: Context,
+    /// The most that the other end's compressor is asked to use.
+    pub received: Context,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (sent, received) = (Context::default(), Context::default());
+        Self { level: 6, memory_level: 8, threshold: 64, sent, received }
+    }
+}
+
+/// What the messages of one direction share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Context {
+    /// How far back a message may refer.
+    pub window: WindowBits,
+    /// Whether a message may refer to those before it. It then is smaller, and both ends keep the
+    /// window between messages.
+    pub takeover: bool,
+}
+
+impl Default for Context {
+    /// The largest window, taken over.
+    fn default() -> Self {
+        Self { window: WindowBits::MAX, takeover: true }
+    }
+}
+
+/// The size of a window of 2^9 to 2^15 bytes, as the exponent.
+///
+/// RFC 7692 has 2^8, too, which compressors of the zlib family can't keep to: a peer that asks for it is
+/// not promised it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBits(u8);
+
+impl WindowBits {
+    /// 512 bytes.
+    pub const MIN: Self = Self(9);
+    /// 32 KiB.
+    pub const MAX: Self = Self(15);
+
+    /// The window of 2^`bits` bytes, if `bits` is 9 to 15.
+    #[must_use]
+    pub const fn new(bits: u8) -> Option<Self> {
+        match bits {
+            9..=15 => Some(Self(bits)),
+            _ => None,
+        }
+    }
+
+    /// The exponent.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// What both ends have agreed on, as one of them sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Agreement {
+    /// The direction from this end.
+    pub sent: Context,
+    /// The direction to this end.
+    pub received: Context,
+}
