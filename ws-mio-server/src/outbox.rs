@@ -10,6 +10,10 @@ pub(crate) const BATCH: usize = 64;
 /// Small replies are gathered in one piece up to this size.
 const GATHER: usize = 16 * 1024;
 
+/// Shared frames up to this size are copied when many wait: references to them would take more memory
+/// than the limit of bytes that may wait is meant to allow, and more writes.
+const SMALL: usize = 256;
+
 /// A queue of bytes in pieces: a connection's own, and frames shared with other connections.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -56,7 +60,9 @@ impl Outbox {
     }
 
     pub(crate) fn push_shared(&mut self, bytes: Arc<[u8]>) {
-        if !bytes.is_empty() {
+        if bytes.len() <= SMALL && self.pieces.len() >= BATCH {
+            self.push(&bytes);
+        } else if !bytes.is_empty() {
             self.len = self.len.saturating_add(bytes.len());
             self.pieces.push_back(Piece::Shared(bytes));
         }
@@ -120,5 +126,15 @@ mod tests {
             assert_eq!(got, expected, "{pace} bytes at a time");
             assert!(outbox.pieces.is_empty());
         }
+    }
+
+    #[test]
+    fn many_small_frames_make_few_pieces() {
+        let mut outbox = Outbox::default();
+        for _ in 0..100_000 {
+            outbox.push_shared(Arc::from([0x81, 0].as_slice()));
+        }
+        assert_eq!(outbox.len(), 200_000);
+        assert!(outbox.pieces.len() <= BATCH + 200_000 / GATHER + 1);
     }
 }

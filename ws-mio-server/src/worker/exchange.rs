@@ -1,9 +1,17 @@
 //! What crosses from connection to connection, and from worker to worker.
 
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Worker;
 use crate::mailbox::{Command, Publication};
+
+/// What the mailbox of another worker had no room for, by its lanes.
+#[derive(Debug, Default)]
+pub(super) struct Overflow {
+    orders: VecDeque<Command>,
+    deliveries: VecDeque<Command>,
+}
 
 impl Worker {
     /// Sends out what handlers have published: each topic's messages by way of the topic's owner.
@@ -49,10 +57,14 @@ impl Worker {
         else {
             return;
         };
-        if !overflow.is_empty() {
-            overflow.push_back(command);
+        let waiting = match command {
+            Command::Publish(_) => &mut overflow.orders,
+            _ => &mut overflow.deliveries,
+        };
+        if !waiting.is_empty() {
+            waiting.push_back(command);
         } else if let Err(command) = mailbox.post(command) {
-            overflow.push_back(command);
+            waiting.push_back(command);
         }
     }
 
@@ -61,11 +73,15 @@ impl Worker {
         if !self.is_congested() {
             return;
         }
-        for (mailbox, overflow) in self.mailboxes.iter().zip(&mut self.overflow) {
-            while let Some(command) = overflow.pop_front() {
-                if let Err(command) = mailbox.post(command) {
-                    overflow.push_front(command);
-                    break;
+        for (mailbox, Overflow { orders, deliveries }) in
+            self.mailboxes.iter().zip(&mut self.overflow)
+        {
+            for waiting in [orders, deliveries] {
+                while let Some(command) = waiting.pop_front() {
+                    if let Err(command) = mailbox.post(command) {
+                        waiting.push_front(command);
+                        break;
+                    }
                 }
             }
         }
@@ -73,11 +89,13 @@ impl Worker {
     }
 
     pub(super) fn is_congested(&self) -> bool {
-        self.overflow.iter().any(|overflow| !overflow.is_empty())
+        self.overflow.iter().any(|o| !o.orders.is_empty() || !o.deliveries.is_empty())
     }
 
     pub(super) fn open_mailbox(&mut self) {
-        let orders = !self.is_congested();
+        // Orders become deliveries. They are taken even while orders of this worker wait for another:
+        // two workers that wait for each other to take orders would wait for good.
+        let orders = self.overflow.iter().all(|overflow| overflow.deliveries.is_empty());
         let Some(mailbox) = self.mailboxes.get(usize::from(self.context.worker)) else { return };
         for command in mailbox.take(orders) {
             match command {

@@ -5,7 +5,6 @@ mod slot;
 
 pub(crate) use exchange::owner;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
@@ -25,9 +24,10 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::id::Key;
 use crate::listener::is_exhaustion;
-use crate::mailbox::{Command, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::session::{Fate, HIGH_WATER, Session};
 use crate::timer::{Tick, Wheel};
+use exchange::Overflow;
 use slot::Slot;
 
 /// Every connection of the worker is read into this buffer.
@@ -64,9 +64,17 @@ pub(crate) struct Worker {
     /// One for each worker of the server, this one included.
     mailboxes: Arc<[Mailbox]>,
     /// For each of them, what it had no room for.
-    overflow: Vec<VecDeque<Command>>,
+    overflow: Vec<Overflow>,
     /// By when the worker has to have stopped.
     stop: Option<Instant>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(self.context.worker)) {
+            mailbox.close();
+        }
+    }
 }
 
 impl fmt::Debug for Worker {
@@ -108,7 +116,7 @@ impl Worker {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             ready: Vec::new(),
             dirty: Vec::new(),
-            overflow: mailboxes.iter().map(|_| VecDeque::new()).collect(),
+            overflow: mailboxes.iter().map(|_| Overflow::default()).collect(),
             mailboxes,
             stop: None,
         })

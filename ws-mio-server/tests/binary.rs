@@ -1,0 +1,279 @@
+//! The command: what it prints, how it stops, what it refuses, and what it does without descriptors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "tests may panic"
+)]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Client, TEXT, close, until};
+use rustix::process::{Pid, Signal, kill_process};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ws-mio-server");
+
+/// The command as it runs; it ends with the test.
+struct Program {
+    child: Child,
+    banner: Vec<String>,
+    stderr: Option<BufReader<std::process::ChildStderr>>,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    fn start(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut banner = Vec::new();
+        while !banner.last().is_some_and(|line: &String| line.contains("Ctrl-C")) {
+            banner.push(lines.next().expect("the banner ends"));
+        }
+        let stderr = child.stderr.take().map(BufReader::new);
+        Self { child, banner, stderr }
+    }
+
+    fn with(arguments: &[&str]) -> Self {
+        Self::start(Command::new(PROGRAM).args(["--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// What the banner says can be opened, by its first word.
+    fn url(&self, word: &str) -> &str {
+        let mut lines = self.banner.iter().map(|line| line.split_whitespace());
+        lines.find(|line| line.clone().next() == Some(word)).unwrap().nth(1).unwrap()
+    }
+
+    fn address(&self) -> SocketAddr {
+        let url = self.url("page").strip_prefix("http://").unwrap();
+        url.strip_suffix('/').unwrap().parse().unwrap()
+    }
+
+    fn open(&self, path: &str) -> Client {
+        let mut client = Client::connect(self.address());
+        client.upgrade(path);
+        client
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        until("the program ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Processor time that it has used so far, in hundredths of a second.
+    fn processor_time(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let fields: Vec<_> = fields.split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+/// Runs the command to its end.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn get(program: &Program, path: &str) -> String {
+    let mut client = Client::connect(program.address());
+    client.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    String::from_utf8(client.rest()).unwrap()
+}
+
+#[test]
+fn the_banner_names_addresses_that_can_be_opened() {
+    let program = Program::with(&["--workers", "1", "--max-message", "64KiB"]);
+    let address = program.address();
+    assert_ne!(address.port(), 0);
+    assert_eq!(program.url("echo"), format!("ws://{address}/echo"));
+    assert_eq!(program.url("relay"), format!("ws://{address}/relay/ROOM"));
+    assert_eq!(program.url("health"), format!("http://{address}/healthz"));
+    let last = program.banner.last().unwrap();
+    assert!(last.contains("1 worker,") && last.contains("65536 bytes"), "{last}");
+    assert!(get(&program, "/").contains("<html"));
+    assert!(get(&program, "/healthz").ends_with("\r\n\r\nok\n"));
+    program.open("/echo").echo("Grüße");
+    let [mut a, mut b] = [program.open("/relay/room"), program.open("/relay/room")];
+    a.send(TEXT, b"to the other");
+    b.expect(TEXT, b"to the other");
+    // An address that stands for all of the machine's is named by one that can be opened.
+    let program = Program::start(Command::new(PROGRAM).args([
+        "--listen",
+        "0.0.0.0:0",
+        "--listen",
+        "127.0.0.1:0",
+    ]));
+    assert!(program.address().ip().is_loopback());
+    program.open("/echo").echo("all addresses");
+    assert_eq!(
+        program
+            .banner
+            .iter()
+            .filter(|line| line.contains("ws://") && line.contains("/echo"))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn signals_close_connections_and_the_program_succeeds() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut program = Program::with(&["--workers", "2", "--close-timeout", "1m"]);
+        let mut clients = [(); 4].map(|()| program.open("/echo"));
+        program.signal(signal);
+        for client in &mut clients {
+            assert_eq!(client.frame().code(), 1001);
+            client.write(&close(1001, ""));
+            client.ended();
+        }
+        drop(clients);
+        assert_eq!(program.ended().code(), Some(0));
+    }
+    // Whoever does not answer is not waited for longer than the deadline says.
+    let mut program = Program::with(&["--close-timeout", "200ms"]);
+    let _silent = program.open("/echo");
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().code(), Some(0));
+    // Or than the operator likes.
+    let mut program = Program::with(&["--close-timeout", "1h"]);
+    let mut silent = program.open("/echo");
+    program.signal(Signal::INT);
+    assert_eq!(silent.frame().code(), 1001);
+    program.signal(Signal::INT);
+    assert_eq!(program.ended().code(), Some(1));
+}
+
+#[test]
+fn a_refusal_is_logged_in_one_line_with_its_reason() {
+    let mut program = Program::with(&[]);
+    assert!(get(&program, "/xyzzy").starts_with("HTTP/1.1 404 "));
+    program.signal(Signal::TERM);
+    program.ended();
+    let mut log = String::new();
+    program.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("refused")).collect();
+    let [line] = lines[..] else { panic!("{log}") };
+    for part in ["127.0.0.1:", "404", "nothing is served at this path"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert!(!log.contains("xyzzy"), "what peers send has no place in a log: {log}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_one_line_that_says_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for workers in ["1", "4"] {
+        let (code, stdout, stderr) = run(&["--listen", &address, "--workers", workers]);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.starts_with("ws-mio-server: "), "{stderr}");
+        assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
+    }
+    let (code, _, stderr) = run(&["--listen", "192.0.2.1:0"]);
+    assert_eq!((code, stderr.lines().count()), (1, 1), "{stderr}");
+    assert!(stderr.contains("192.0.2.1") && stderr.contains("0.0.0.0"), "{stderr}");
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused_with_what_is_due() {
+    for (arguments, due) in [
+        (["--listen", "8080"], "127.0.0.1:8080"),
+        (["--listen", "localhost:8080"], "127.0.0.1:8080"),
+        (["--workers", "0"], "1..=1024"),
+        (["--workers", "many"], "--workers"),
+        (["--max-message", "big"], "64KiB"),
+        (["--max-message", "-1"], "'-1'"),
+        (["--handshake-timeout", "5"], "500ms"),
+        (["--handshake-timeout", "0s"], "5s"),
+        (["--close-timeout", "soon"], "500ms"),
+        (["--pong-timeout", "0s"], "5s"),
+        (["--ping-interval", "-1s"], "'-1'"),
+        (["--ping-intervall", "1s"], "--ping-interval"),
+        (["--listen", ""], "127.0.0.1:8080"),
+    ] {
+        let (code, stdout, stderr) = run(&arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(due), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn help_teaches() {
+    let (code, help, stderr) = run(&["--help"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for part in [
+        "/echo",
+        "/relay/ROOM",
+        "/healthz",
+        "64KiB",
+        "500ms",
+        "--listen",
+        "127.0.0.1:8080",
+        "[default: 1MiB]",
+        "1001",
+        "SIGTERM",
+        "0s: never",
+        "Examples:",
+    ] {
+        assert!(help.contains(part), "{part} is not in:\n{help}");
+    }
+    let (code, version, _) = run(&["--version"]);
+    assert_eq!((code, version), (0, format!("ws-mio-server {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn without_descriptors_it_rests_and_recovers() {
+    let script =
+        "ulimit -n 64; exec \"$0\" --listen 127.0.0.1:0 --workers 1 --handshake-timeout 1h";
+    let mut program = Program::start(Command::new("sh").args(["-c", script, PROGRAM]));
+    let mut served = program.open("/echo");
+    // More than it can have; those beyond wait in the kernel.
+    let mut clients: Vec<_> = (0..100).map(|_| Client::connect(program.address())).collect();
+    let mut log = program.stderr.take().unwrap();
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    assert!(
+        line.contains("no connection can be accepted") && line.contains("connections="),
+        "{line}"
+    );
+    // It goes on to serve, and does not spin while it can't accept.
+    let (begun, before) = (Instant::now(), program.processor_time());
+    until("a second has passed", || begun.elapsed() > Duration::from_secs(1));
+    let used = program.processor_time() - before;
+    assert!(used <= 20, "{used} % of a processor for nothing");
+    served.echo("still served");
+    // Those that wait are accepted when others go.
+    let last = clients.pop().unwrap();
+    clients.truncate(5);
+    let mut last = Client::of(last.stream);
+    last.upgrade("/echo");
+    last.echo("at last");
+}
