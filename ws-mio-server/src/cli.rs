@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use ws_mio_server::{Builder, StartError};
+use ws_mio_server::{Builder, Deflate, StartError, WindowBits};
 
 /// A WebSocket server that is useful at once: an echo, relay rooms, and a page to try them.
 #[derive(Debug, Parser)]
@@ -40,6 +40,36 @@ pub(crate) struct Args {
     /// How long a peer that was pinged may stay silent until it counts as dead
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
     pong_timeout: Duration,
+
+    /// Whether and how messages are compressed, if clients offer it (permessage-deflate)
+    #[arg(long, value_name = "HOW", default_value = "shared")]
+    deflate: Compression,
+
+    /// How hard to compress: 0 (not at all) to 9
+    #[arg(long, value_name = "LEVEL", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=9))]
+    deflate_level: u8,
+
+    /// How far back compressed data may refer: 9 (512 bytes) to 15 (32 KiB)
+    #[arg(long, value_name = "BITS", default_value = "15", value_parser = window)]
+    deflate_window: WindowBits,
+
+    /// A message of fewer bytes goes uncompressed
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = size)]
+    deflate_threshold: u64,
+
+    /// Memory for compression in all; beyond, new connections share, then go without
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = size)]
+    deflate_memory: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Compression {
+    /// Not at all
+    Off,
+    /// Each message for itself: an idle connection costs nothing more
+    Shared,
+    /// With a compressor of each connection's own: smaller messages, 300 KiB a connection
+    Dedicated,
 }
 
 const EXAMPLES: &str = "\
@@ -63,7 +93,16 @@ impl Args {
             .handshake_timeout(self.handshake_timeout)
             .close_timeout(self.close_timeout)
             .ping_interval(Some(self.ping_interval).filter(|interval| !interval.is_zero()))
-            .pong_timeout(self.pong_timeout);
+            .pong_timeout(self.pong_timeout)
+            .deflate(match self.deflate {
+                Compression::Off => Deflate::Off,
+                Compression::Shared => Deflate::Shared,
+                Compression::Dedicated => Deflate::Dedicated,
+            })
+            .deflate_level(self.deflate_level)
+            .deflate_window(self.deflate_window)
+            .deflate_threshold(usize::try_from(self.deflate_threshold).unwrap_or(usize::MAX))
+            .deflate_memory(usize::try_from(self.deflate_memory).unwrap_or(usize::MAX));
         match self.workers {
             Some(workers) => builder.workers(workers),
             None => builder,
@@ -96,6 +135,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn size(text: &str) -> Result<u64, String> {
     let due = "a number of bytes is due, such as 1000000, 64KiB or 16MiB";
     parse_size::parse_size(text).map_err(|error| format!("{error}; {due}"))
+}
+
+fn window(text: &str) -> Result<WindowBits, String> {
+    let bits = text.parse().ok().and_then(WindowBits::new);
+    bits.ok_or_else(|| "a number from 9 to 15 is due".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

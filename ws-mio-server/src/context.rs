@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ws_proto::keepalive::{Instant, Timing};
 
+use crate::deflate::Pool;
 use crate::mailbox::Publication;
 use crate::route::Routes;
 use crate::topics::Topics;
@@ -33,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) topics: Topics,
     /// Messages to topics, which go out when the connection that is being served is done.
     pub(crate) publications: Vec<Publication>,
+    /// What to compress with.
+    pub(crate) pool: Pool,
     /// Memory for the next message that comes in parts.
     pub(crate) spare: Vec<u8>,
     /// The status and the reason of a request that was just refused.

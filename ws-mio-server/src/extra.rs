@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use ws_proto::Assembler;
+use ws_proto::deflate::{Deflater, Inflater};
 use ws_proto::keepalive::Instant;
 
 use crate::context::Settings;
+use crate::deflate::Counted;
 use crate::outbox::Outbox;
 use crate::route::Params;
 
@@ -15,6 +17,10 @@ pub(crate) struct Extra {
     pub(crate) params: Params,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) outbox: Outbox,
+    /// For messages that refer to those before them, or one that has come in part.
+    pub(crate) inflater: Option<Counted<Inflater>>,
+    /// For messages that refer to those before them.
+    pub(crate) deflater: Option<Counted<Deflater>>,
     /// A message that has come in part.
     pub(crate) message: Option<Assembler<Vec<u8>>>,
     /// When the peer last took something of the outbox, or the outbox was empty.
@@ -26,6 +32,8 @@ impl Extra {
         self.params.is_empty()
             && self.topics.is_empty()
             && self.outbox.is_empty()
+            && self.inflater.is_none()
+            && self.deflater.is_none()
             && self.message.is_none()
     }
 

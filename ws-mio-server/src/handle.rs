@@ -8,7 +8,8 @@ use ws_proto::{CloseCode, Message};
 
 use crate::PeerId;
 use crate::context::Counters;
-use crate::mailbox::{Command, Mailbox, Publication, encode};
+use crate::frame::Frame;
+use crate::mailbox::{Command, Mailbox, Publication};
 use crate::worker::owner;
 
 /// A server, to be reached from any thread: publish, send, count, stop. Clones reach the same server.
@@ -68,7 +69,7 @@ impl Handle {
     /// [`Busy`]: nobody gets it.
     pub fn publish<'m>(&self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), Busy> {
         let worker = owner(topic, self.mailboxes.len());
-        let (topic, frame) = (Arc::from(topic), encode(message.into()));
+        let (topic, frame) = (Arc::from(topic), Arc::new(Frame::new(message.into())));
         self.post(worker, Command::Publish(Publication { topic, frame, except: None }))
     }
 
@@ -77,7 +78,7 @@ impl Handle {
     /// # Errors
     /// [`Busy`]
     pub fn send<'m>(&self, peer: PeerId, message: impl Into<Message<'m>>) -> Result<(), Busy> {
-        self.post(peer.worker.into(), Command::Send(peer.key, encode(message.into())))
+        self.post(peer.worker.into(), Command::Send(peer.key, Arc::new(Frame::new(message.into()))))
     }
 
     /// Begins the closing handshake with one peer, unless it is gone. A reason over 123 bytes is cut,

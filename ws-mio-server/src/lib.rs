@@ -29,7 +29,9 @@
 
 mod clock;
 mod context;
+mod deflate;
 mod extra;
+mod frame;
 mod handle;
 mod handler;
 mod id;
@@ -44,12 +46,14 @@ mod timer;
 mod topics;
 mod worker;
 
+pub use deflate::Deflate;
 pub use handle::{Busy, Handle, Stats};
 pub use handler::Handler;
 pub use id::PeerId;
 pub use peer::{EndedBy, Ending, Peer};
 pub use route::Page;
 pub use server::{Builder, Server, StartError};
+pub use ws_proto::deflate::WindowBits;
 pub use ws_proto::{CloseCode, Message};
 
 /// Compiles the examples of the README as its readers would.

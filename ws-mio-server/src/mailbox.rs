@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
-use ws_proto::{CloseCode, Header, Message};
+use ws_proto::CloseCode;
 
+use crate::frame::Frame;
 use crate::id::{Key, PeerId};
 
 /// A message to all subscribers of a topic, encoded once.
 #[derive(Clone, Debug)]
 pub(crate) struct Publication {
     pub(crate) topic: Arc<str>,
-    pub(crate) frame: Arc<[u8]>,
+    pub(crate) frame: Arc<Frame>,
     /// The subscriber that does not get it: the one that sent it.
     pub(crate) except: Option<PeerId>,
 }
@@ -25,7 +26,7 @@ pub(crate) enum Command {
     Publish(Publication),
     /// From the owner of the topic: deliver it to subscribers of this worker.
     Deliver(Publication),
-    Send(Key, Arc<[u8]>),
+    Send(Key, Arc<Frame>),
     Close(Key, CloseCode, String),
     Shutdown,
 }
@@ -59,6 +60,8 @@ pub(crate) struct Mailbox {
 struct Lanes {
     orders: Lane,
     deliveries: Lane,
+    /// Whether the worker is gone.
+    closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -81,9 +84,13 @@ impl Mailbox {
         Self { lanes: Mutex::default(), woken: AtomicBool::new(false), waker }
     }
 
-    /// Queues a command and wakes the worker, or gives the command back if its lane is full.
+    /// Queues a command and wakes the worker, or gives the command back if its lane is full. For a
+    /// worker that is gone, it does nothing.
     pub(crate) fn post(&self, command: Command) -> Result<(), Command> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if lanes.closed {
+            return Ok(());
+        }
         let (lane, urgent) = match command {
             Command::Publish(_) => (&mut lanes.orders, false),
             Command::Deliver(_) | Command::Send(..) => (&mut lanes.deliveries, false),
@@ -114,13 +121,10 @@ impl Mailbox {
         }
         commands
     }
-}
 
-/// A whole message as one frame, to be sent to any number of peers.
-pub(crate) fn encode(message: Message<'_>) -> Arc<[u8]> {
-    let payload = message.as_bytes();
-    // No slice is longer than a frame may be.
-    let header = Header::broadcast(message.kind(), payload.len() as u64);
-    let header = header.as_ref().map(Header::as_bytes).unwrap_or_default();
-    [header, payload].concat().into()
+    /// The worker is gone, so nobody will take anything: nothing is kept, and nobody held back.
+    pub(crate) fn close(&self) {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        *lanes = Lanes { closed: true, ..Lanes::default() };
+    }
 }

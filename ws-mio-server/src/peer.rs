@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use ws_proto::deflate::Agreement;
 use ws_proto::{CloseCode, Connection, Message, Server, State};
 
 use crate::context::Context;
 use crate::extra::Extra;
+use crate::frame::Frame;
 use crate::id::{Key, PeerId};
-use crate::mailbox::{Publication, encode};
+use crate::mailbox::Publication;
 
 /// A connection, for the time of a call to its [`Handler`](crate::Handler).
 pub struct Peer<'t> {
     pub(crate) key: Key,
     pub(crate) connection: &'t mut Connection<Server>,
+    /// How its messages are compressed, if they are.
+    pub(crate) deflate: Option<Agreement>,
     pub(crate) extra: &'t mut Option<Box<Extra>>,
     pub(crate) context: &'t mut Context,
 }
@@ -38,8 +42,18 @@ impl Peer<'_> {
     /// ([`Builder::max_queued`](crate::Builder::max_queued)) and a message beyond what it asked for by
     /// its own messages is closed with code 1013.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
+        let Context { pool, cork, .. } = &mut *self.context;
+        let own = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut());
+        let deflater = match (own, self.deflate) {
+            (Some(own), _) => Some(&mut own.state),
+            (None, Some(agreement)) => pool.deflater(agreement.sent.window),
+            (None, None) => None,
+        };
         // It fails only when the connection is closing: `on_close` tells.
-        let _ = self.connection.send(message, true, &mut self.context.cork);
+        let _ = match deflater {
+            Some(deflater) => self.connection.send_deflated(message, true, deflater, cork),
+            None => self.connection.send(message, true, cork),
+        };
     }
 
     /// Subscribes the peer to a topic of this server; a second time changes nothing.
@@ -63,7 +77,7 @@ impl Peer<'_> {
     pub fn publish<'m>(&mut self, topic: &str, message: impl Into<Message<'m>>) {
         let publication = Publication {
             topic: Arc::from(topic),
-            frame: encode(message.into()),
+            frame: Arc::new(Frame::new(message.into())),
             except: Some(self.id()),
         };
         self.context.publications.push(publication);

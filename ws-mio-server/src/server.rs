@@ -8,10 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use mio::{Poll, Waker};
+use ws_proto::deflate::WindowBits;
 use ws_proto::keepalive::{Instant, Timing};
 
 use crate::clock::Clock;
 use crate::context::{Context, Counters, Settings};
+use crate::deflate::{Deflate, Policy, Pool};
 use crate::listener;
 use crate::mailbox::Mailbox;
 use crate::route::{Route, Routes};
@@ -26,6 +28,7 @@ pub struct Builder {
     handlers: Vec<Box<dyn Fn() -> Box<dyn Handler>>>,
     workers: Option<u16>,
     settings: Settings,
+    policy: Policy,
     error: Option<StartError>,
 }
 
@@ -51,6 +54,7 @@ impl Builder {
                 stall_timeout: Duration::from_secs(30),
                 timing: Timing::default(),
             },
+            policy: Policy::new(),
             error: None,
         }
     }
@@ -128,6 +132,37 @@ impl Builder {
         self
     }
 
+    /// Whether and how messages are compressed (permessage-deflate). Default: [`Deflate::Shared`].
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.policy.deflate = deflate;
+        self
+    }
+
+    /// How hard to compress: 0 (not at all) to 9. Default: 1.
+    pub const fn deflate_level(mut self, level: u8) -> Self {
+        self.policy.settings.level = level;
+        self
+    }
+
+    /// How far back compressed data may refer, in both directions. Default: the largest, 32 KiB.
+    pub const fn deflate_window(mut self, window: WindowBits) -> Self {
+        self.policy.settings.sent.window = window;
+        self
+    }
+
+    /// A message of fewer bytes goes uncompressed. Default: 64.
+    pub const fn deflate_threshold(mut self, bytes: usize) -> Self {
+        self.policy.settings.threshold = bytes;
+        self
+    }
+
+    /// How many bytes all workers together may take to compress and inflate. Beyond, new connections get
+    /// shared contexts, then none. Default: 256 MiB.
+    pub const fn deflate_memory(mut self, bytes: usize) -> Self {
+        self.policy.budget = bytes;
+        self
+    }
+
     /// Binds one or more addresses. Port 0 stands for any that is free: [`Server::local_addrs`] tells
     /// which.
     ///
@@ -186,6 +221,7 @@ impl Builder {
                 cork: Vec::new(),
                 topics: Topics::default(),
                 publications: Vec::new(),
+                pool: Pool::new(self.policy.clone()),
                 spare: Vec::new(),
                 refused: None,
                 stopping: false,

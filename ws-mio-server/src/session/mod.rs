@@ -11,6 +11,7 @@ use ws_proto::keepalive::Instant;
 use crate::Handler;
 use crate::context::{Context, Settings};
 use crate::extra::Extra;
+use crate::frame::Frame;
 use crate::id::Key;
 use crate::outbox::Outbox;
 use open::Open;
@@ -189,9 +190,21 @@ impl Session {
         }
     }
 
-    /// Queues a frame that other connections get, too.
-    pub(crate) fn queue_shared(&mut self, frame: Arc<[u8]>, now: Instant) {
-        self.outbox(now).push_shared(frame);
+    /// Queues a frame that other connections get, too, if messages can be sent to this one.
+    pub(crate) fn queue_frame(&mut self, frame: &Frame, context: &mut Context) {
+        let Phase::Open(open) = &self.phase else { return };
+        let bytes = match open.deflate() {
+            Some(agreement) => match context.pool.deflater(agreement.sent.window) {
+                Some(deflater) => frame.deflated(agreement.sent.window, deflater),
+                None => frame.plain(),
+            },
+            None => frame.plain(),
+        };
+        if let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut()) {
+            // The peer's window moves on by a message that its own deflater has not seen.
+            own.state.reset();
+        }
+        self.outbox(context.now).push_shared(bytes);
     }
 
     /// Bytes that wait to be sent.
@@ -210,11 +223,14 @@ impl Session {
             extra.outbox.advance(n);
             extra.progress = now;
         }
-        // A peer that is not read from proves only by this that it lives.
+        self.tidy();
+    }
+
+    /// The peer has shown that it lives, other than by bytes of its own.
+    pub(crate) fn heard(&mut self, now: Instant) {
         if let Phase::Open(open) = &mut self.phase {
             open.heard(now);
         }
-        self.tidy();
     }
 
     /// The topics that the peer is subscribed to; none afterwards.

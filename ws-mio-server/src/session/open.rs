@@ -1,5 +1,6 @@
 //! A connection between its two handshakes: messages to the handler, replies to the cork.
 
+use ws_proto::deflate::Agreement;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
 use ws_proto::{
     Assembler, CloseCode, Connection, Event, Input, Message, Parked, Part, Server, State, Transport,
@@ -19,6 +20,8 @@ const SPARE: usize = 1024 * 1024;
 pub(super) struct Open {
     connection: Rested,
     keepalive: Keepalive,
+    /// How messages are compressed, if they are.
+    deflate: Option<Agreement>,
     /// The number of the route's handler.
     route: u16,
     /// Whether the handler has been told of the end.
@@ -71,20 +74,31 @@ impl Open {
     pub(super) fn new(
         key: Key,
         route: u16,
+        deflate: Option<Agreement>,
         mut connection: Connection<Server>,
         extra: &mut Option<Box<Extra>>,
         handlers: &mut Handlers,
         context: &mut Context,
     ) -> Self {
         let now = context.now;
+        if let Some(agreement) = deflate.filter(|agreement| agreement.sent.takeover) {
+            let deflater = context.pool.own_deflater(agreement.sent);
+            extra.get_or_insert_default().deflater = Some(deflater);
+        }
         if let Some(handler) = handlers.get_mut(usize::from(route)) {
-            handler.on_open(&mut Peer { key, connection: &mut connection, extra, context });
+            handler.on_open(&mut Peer {
+                key,
+                connection: &mut connection,
+                deflate,
+                extra,
+                context,
+            });
         }
         let mut keepalive = Keepalive::new(now);
         if connection.state() != State::Open {
             keepalive.closing(now);
         }
-        Self { connection: Rested::new(connection), keepalive, route, told: false }
+        Self { connection: Rested::new(connection), keepalive, deflate, route, told: false }
     }
 
     /// Serves bytes of the peer; `true`: all is said, nothing more is to be sent.
@@ -99,12 +113,22 @@ impl Open {
         let now = context.now;
         self.keepalive.heard(now);
         let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
-        let told = &mut self.told;
+        let (told, deflate) = (&mut self.told, self.deflate);
+        let mut inflater = deflate.map(|agreement| {
+            let begun = extra.as_mut().and_then(|extra| extra.inflater.take());
+            begun.unwrap_or_else(|| context.pool.inflater(agreement))
+        });
         let (state, transport) = self.connection.with(|connection| {
             let mut input = Input::new(bytes);
             loop {
                 let before = connection.state();
-                let ending = match connection.next_event(&mut input) {
+                let event = match &mut inflater {
+                    Some(inflater) => {
+                        connection.next_event_inflated(&mut input, &mut inflater.state)
+                    }
+                    None => connection.next_event(&mut input),
+                };
+                let ending = match event {
                     Ok(None) => break,
                     Ok(Some(Event::Close(code, reason))) => Ending {
                         code: code.map_or(1005, CloseCode::get),
@@ -113,7 +137,15 @@ impl Open {
                     },
                     Ok(Some(event)) => {
                         if before == State::Open {
-                            serve(event, key, connection, extra, handler.as_mut(), context);
+                            serve(
+                                event,
+                                key,
+                                connection,
+                                deflate,
+                                extra,
+                                handler.as_mut(),
+                                context,
+                            );
                         }
                         continue;
                     }
@@ -126,14 +158,24 @@ impl Open {
                 // A vector takes everything.
                 let _ = connection.poll_transmit(&mut context.cork);
                 if !std::mem::replace(told, true) {
-                    handler.on_close(&mut Peer { key, connection, extra, context }, ending);
+                    handler
+                        .on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
                 }
+            }
+            match inflater.zip(deflate) {
+                Some((inflater, agreement))
+                    if agreement.received.takeover || connection.is_inflating() =>
+                {
+                    extra.get_or_insert_default().inflater = Some(inflater);
+                }
+                Some((inflater, _)) => context.pool.give_back(inflater),
+                None => {}
             }
             (connection.state(), connection.transport())
         });
         if state != State::Open {
             self.keepalive.closing(now);
-            forget_message(extra);
+            forget_messages(extra);
         }
         transport == Transport::Close
     }
@@ -146,17 +188,17 @@ impl Open {
         handlers: &mut Handlers,
         context: &mut Context,
     ) {
-        let told = std::mem::replace(&mut self.told, true);
+        let (told, deflate) = (std::mem::replace(&mut self.told, true), self.deflate);
         self.connection.with(|connection| {
             let ours = connection.state() == State::CloseSent;
             let by = if ours { EndedBy::Server } else { EndedBy::Network };
             connection.peer_eof();
             if let Some(handler) = handlers.get_mut(usize::from(self.route)).filter(|_| !told) {
                 let ending = Ending { code: 1006, reason: "", by };
-                handler.on_close(&mut Peer { key, connection, extra, context }, ending);
+                handler.on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
             }
         });
-        forget_message(extra);
+        forget_messages(extra);
     }
 
     pub(super) fn drained(
@@ -166,12 +208,12 @@ impl Open {
         handlers: &mut Handlers,
         context: &mut Context,
     ) {
-        let now = context.now;
+        let (now, deflate) = (context.now, self.deflate);
         let state = self.connection.with(|connection| {
             if let Some(handler) = handlers.get_mut(usize::from(self.route))
                 && connection.state() == State::Open
             {
-                handler.on_drain(&mut Peer { key, connection, extra, context });
+                handler.on_drain(&mut Peer { key, connection, deflate, extra, context });
             }
             connection.state()
         });
@@ -206,6 +248,10 @@ impl Open {
         self.keepalive.heard(now);
     }
 
+    pub(super) const fn deflate(&self) -> Option<Agreement> {
+        self.deflate
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.connection.state() == State::Open
     }
@@ -216,13 +262,14 @@ fn serve(
     event: Event<'_>,
     key: Key,
     connection: &mut Connection<Server>,
+    deflate: Option<Agreement>,
     extra: &mut Option<Box<Extra>>,
     handler: &mut dyn crate::Handler,
     context: &mut Context,
 ) {
     let mut on_message = |message: Message<'_>, extra: &mut _, context: &mut Context| {
         context.counters.messages.add_one();
-        handler.on_message(&mut Peer { key, connection, extra, context }, message);
+        handler.on_message(&mut Peer { key, connection, deflate, extra, context }, message);
     };
     match event {
         Event::Text(Part { data, first: true, last: true }) => {
@@ -255,9 +302,11 @@ fn serve(
     }
 }
 
-/// A message that is not complete when the connection closes never will be.
-fn forget_message(extra: &mut Option<Box<Extra>>) {
+/// Gives back what only messages need: none is read or written any more.
+fn forget_messages(extra: &mut Option<Box<Extra>>) {
     if let Some(extra) = extra {
         extra.message = None;
+        extra.inflater = None;
+        extra.deflater = None;
     }
 }

@@ -1,7 +1,8 @@
 //! The opening handshake of one connection, and plain HTTP requests.
 
+use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, HeadReader, RequestHead};
-use ws_proto::handshake::{Choice, Field, Reject, Response, Upgrade};
+use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::keepalive::Instant;
 use ws_proto::{Config, Connection, Pongs, Server};
 
@@ -30,6 +31,7 @@ struct PartialHead {
 struct Opened {
     route: u16,
     params: Params,
+    deflate: Option<Agreement>,
     connection: Connection<Server>,
 }
 
@@ -71,14 +73,15 @@ impl Opening {
             }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
-        let Some(Opened { route, params, connection }) = answer(head, handlers, context) else {
+        let Some(Opened { route, params, deflate, connection }) = answer(head, handlers, context)
+        else {
             return Some(Phase::Ending { since: context.now });
         };
         context.counters.accepted.add_one();
         if !params.is_empty() {
             extra.get_or_insert_default().params = params;
         }
-        let mut open = Open::new(key, route, connection, extra, handlers, context);
+        let mut open = Open::new(key, route, deflate, connection, extra, handlers, context);
         if open.receive(key, rest, extra, handlers, context) {
             return Some(Phase::Ending { since: context.now });
         }
@@ -141,8 +144,12 @@ fn try_answer(
     match *route {
         Route::Page(page) => serve_page(page, &request, context).map(|()| None),
         Route::WebSocket(route) => {
-            let connection = upgrade(route, &request, handlers, context)?;
-            Ok(Some(Opened { route, params, connection }))
+            let agreed = upgrade(route, &request, handlers, context)?;
+            let deflate = agreed.deflate();
+            let max_message = context.settings.max_message;
+            let config = Config { max_message, pongs: Pongs::Automatic };
+            let connection = Connection::new(Server, config, agreed);
+            Ok(Some(Opened { route, params, deflate, connection }))
         }
     }
 }
@@ -152,7 +159,7 @@ fn upgrade(
     request: &RequestHead<'_>,
     handlers: &Handlers,
     context: &mut Context,
-) -> Result<Connection<Server>, Refusal> {
+) -> Result<Agreed, Refusal> {
     if request.minor_version != 1 {
         return Err(Refusal::new(505, "WebSocket needs HTTP/1.1"));
     }
@@ -164,11 +171,11 @@ fn upgrade(
     let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
     let subprotocol = upgrade.choose(spoken.unwrap_or_default());
     let choice = Choice { subprotocol, fields: &[] };
-    let agreed =
-        upgrade.accept(choice, &mut context.cork).map_err(|error| Refusal::new(500, error))?;
-    let max_message = context.settings.max_message;
-    let config = Config { max_message, pongs: Pongs::Automatic };
-    Ok(Connection::new(Server, config, agreed))
+    let accepted = match context.pool.policy.offer() {
+        Some(settings) => upgrade.accept_deflate(choice, &settings, &mut context.cork),
+        None => upgrade.accept(choice, &mut context.cork),
+    };
+    accepted.map_err(|error| Refusal::new(500, error))
 }
 
 impl From<Reject> for Refusal {

@@ -1,7 +1,6 @@
 //! One connection's socket and session.
 
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::sync::Arc;
 
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
@@ -9,6 +8,7 @@ use slotmap::Key as _;
 use ws_proto::CloseCode;
 
 use crate::context::Context;
+use crate::frame::Frame;
 use crate::id::Key;
 use crate::outbox::BATCH;
 use crate::session::Session;
@@ -107,7 +107,7 @@ impl Slot {
 
     /// Queues a frame that others get, too. A peer whose queue is full is given a chance to take some
     /// of it, or else is closed.
-    pub(super) fn push(&mut self, frame: &Arc<[u8]>, context: &mut Context) {
+    pub(super) fn push(&mut self, frame: &Frame, context: &mut Context) {
         if !self.session.is_open() {
             return;
         }
@@ -118,7 +118,7 @@ impl Slot {
         if self.session.queued() >= context.settings.max_queued {
             return self.close_slow(context);
         }
-        self.session.queue_shared(Arc::clone(frame), context.now);
+        self.session.queue_frame(frame, context);
     }
 
     fn close_slow(&mut self, context: &mut Context) {
@@ -134,7 +134,14 @@ impl Slot {
             let filled = outbox.slices(&mut slices);
             context.counters.writes.add_one();
             match self.stream.write_vectored(slices.get(..filled).unwrap_or_default()) {
-                Ok(n) => self.session.sent(n, context.now),
+                Ok(n) => {
+                    self.session.sent(n, context.now);
+                    // A peer that is not read from proves only by this that it lives. Otherwise it
+                    // proves nothing: the kernel takes much for a peer that is long gone.
+                    if self.paused {
+                        self.session.heard(context.now);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -1,0 +1,65 @@
+//! A message to many peers, encoded and compressed once.
+
+use std::sync::{Arc, OnceLock};
+
+use ws_proto::deflate::{Deflater, WindowBits};
+use ws_proto::{Header, Kind, Message};
+
+/// A whole message as one frame, to be sent to any number of peers, of any worker.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    plain: Arc<[u8]>,
+    kind: Kind,
+    /// Where the payload starts in it.
+    payload: usize,
+    /// The frame compressed with each window, from the smallest, once somebody wants it so; as it is, if
+    /// that is not worth it.
+    deflated: [OnceLock<Arc<[u8]>>; 7],
+}
+
+impl Frame {
+    pub(crate) fn new(message: Message<'_>) -> Self {
+        let payload = message.as_bytes();
+        // No slice is longer than a frame may be.
+        let header = Header::broadcast(message.kind(), payload.len() as u64);
+        let header = header.as_ref().map(Header::as_bytes).unwrap_or_default();
+        Self {
+            plain: [header, payload].concat().into(),
+            kind: message.kind(),
+            payload: header.len(),
+            deflated: [const { OnceLock::new() }; 7],
+        }
+    }
+
+    /// Bytes of the frame as it is.
+    pub(crate) fn len(&self) -> usize {
+        self.plain.len()
+    }
+
+    /// The frame as it is.
+    pub(crate) fn plain(&self) -> Arc<[u8]> {
+        Arc::clone(&self.plain)
+    }
+
+    /// The frame for peers that read compressed messages with this window.
+    pub(crate) fn deflated(&self, window: WindowBits, deflater: &mut Deflater) -> Arc<[u8]> {
+        let index = window.get().saturating_sub(WindowBits::MIN.get());
+        let Some(slot) = self.deflated.get(usize::from(index)) else { return self.plain() };
+        Arc::clone(slot.get_or_init(|| {
+            let mut frame = Vec::new();
+            match deflater.broadcast(self.message(), &mut frame) {
+                Ok(true) => frame.into(),
+                _ => self.plain(),
+            }
+        }))
+    }
+
+    fn message(&self) -> Message<'_> {
+        let payload = self.plain.get(self.payload..).unwrap_or_default();
+        match self.kind {
+            // It was text when the frame was made.
+            Kind::Text => Message::Text(str::from_utf8(payload).unwrap_or_default()),
+            Kind::Binary => Message::Binary(payload),
+        }
+    }
+}
