@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use ws_proto::deflate::{Deflater, Inflater, Settings};
+use ws_proto::handshake::Agreed;
 use ws_proto::handshake::head::HeadReader;
 use ws_proto::{Assembler, Config, Connection, Input, Message, Role, SendError, Transport};
 
@@ -43,6 +45,13 @@ pub fn read_head(mut from: impl Read, mut reader: HeadReader) -> io::Result<(Vec
     }
 }
 
+/// What a connection compresses with, if that was agreed.
+#[must_use]
+pub fn deflate(agreed: &Agreed, settings: &Settings) -> Option<(Inflater, Deflater)> {
+    let agreement = agreed.deflate()?;
+    Some((Inflater::new(agreement.received), Deflater::new(settings, agreement.sent)))
+}
+
 /// Serves a connection until it has ended. Frames are read `from` anything, so that what was read
 /// with the head can come first, and written `to` the socket. `on_message` gets every message, and
 /// appends its answer to the bytes that leave next.
@@ -50,7 +59,13 @@ pub fn converse<R: Role>(
     conn: &mut Connection<R>,
     mut from: impl Read,
     mut to: &TcpStream,
-    mut on_message: impl FnMut(&mut Connection<R>, Message<'_>, &mut Vec<u8>) -> Result<(), SendError>,
+    mut deflate: Option<(Inflater, Deflater)>,
+    mut on_message: impl FnMut(
+        &mut Connection<R>,
+        Message<'_>,
+        Option<&mut Deflater>,
+        &mut Vec<u8>,
+    ) -> Result<(), SendError>,
 ) -> io::Result<()> {
     let mut messages = Assembler::new(Vec::new());
     let mut buffer = vec![0; 64 * 1024];
@@ -63,9 +78,16 @@ pub fn converse<R: Role>(
         }
         let mut input = Input::new(buffer.get_mut(..count).unwrap_or_default());
         // An error ends the loop too: the Close frame that tells the peer of it is owed then.
-        while let Ok(Some(event)) = conn.next_event(&mut input) {
+        loop {
+            let (event, deflater) = match &mut deflate {
+                Some((inflater, deflater)) => {
+                    (conn.next_event_inflated(&mut input, inflater), Some(deflater))
+                }
+                None => (conn.next_event(&mut input), None),
+            };
+            let Ok(Some(event)) = event else { break };
             if let Some(message) = messages.push(event).map_err(io::Error::other)? {
-                on_message(conn, message, &mut out).map_err(io::Error::other)?;
+                on_message(conn, message, deflater, &mut out).map_err(io::Error::other)?;
             }
             // Once an event, not once a read: only the newest ping is owed a pong.
             conn.poll_transmit(&mut out).map_err(io::Error::other)?;

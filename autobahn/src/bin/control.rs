@@ -42,7 +42,7 @@ fn serve(mut stream: &TcpStream) -> Result<(), Box<dyn Error>> {
     let kinds = RefCell::new(VecDeque::new());
     let from = Disguise::new(Cursor::new(rest).chain(stream), &kinds);
     let mut conn = Connection::new(Server, wire::config(), agreed);
-    wire::converse(&mut conn, from, stream, |conn, message, out| {
+    wire::converse(&mut conn, from, stream, None, |conn, message, _, out| {
         // The message seems to be binary, and goes back as what it was.
         let kind = kinds.borrow_mut().pop_front().unwrap_or(Kind::Binary);
         let payload = message.as_bytes();

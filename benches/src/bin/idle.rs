@@ -3,7 +3,9 @@
 //! `cargo build --release && cargo run --release -p benches --bin idle` starts the `ws-mio-server` beside
 //! this program, opens 10,000 connections to `/echo`, and prints what the server's resident set grew
 //! by: when they are open, and after each has echoed. `--connections N` opens another number,
-//! `--server PATH` takes another server, `--at-most BYTES` fails if a connection takes more.
+//! `--server PATH` takes another server, `--deflate off|shared|dedicated` has clients offer
+//! permessage-deflate to a server that is set to that, `--window BITS` to that window, and
+//! `--at-most BYTES` fails if a connection takes more.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
@@ -38,9 +40,9 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(program: &PathBuf) -> Result<(Self, String)> {
+    fn start(program: &PathBuf, options: &[String]) -> Result<(Self, String)> {
         let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--ping-interval", "0s"]);
+        command.args(["--listen", "127.0.0.1:0", "--ping-interval", "0s"]).args(options);
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| {
             format!("{}: {e}; build it with `cargo build --release`", program.display())
         })?;
@@ -80,13 +82,13 @@ impl Server {
     }
 }
 
-fn open(address: &str) -> Result<TcpStream> {
+fn open(address: &str, offer: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(
         stream,
         "GET /echo HTTP/1.1\r\nHost: {address}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
     )?;
     let (mut response, mut byte) = (Vec::new(), [0]);
     while !response.ends_with(b"\r\n\r\n") {
@@ -108,6 +110,7 @@ fn echo(stream: &mut TcpStream) -> Result<()> {
 
 fn main() -> Result<()> {
     let (mut connections, mut at_most) = (10_000, f64::INFINITY);
+    let (mut offer, mut options) = ("", Vec::new());
     let mut program = env::current_exe()?.with_file_name("ws-mio-server");
     let mut args = env::args().skip(1);
     while let Some(name) = args.next() {
@@ -115,6 +118,11 @@ fn main() -> Result<()> {
         match name.as_str() {
             "--connections" => connections = value.parse::<usize>()?,
             "--server" => program = value.into(),
+            "--deflate" => {
+                offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+                options.extend([name, value]);
+            }
+            "--window" => options.extend(["--deflate-window".to_owned(), value]),
             "--at-most" => at_most = value.parse()?,
             _ => return Err(format!("{name} is unknown").into()),
         }
@@ -122,13 +130,13 @@ fn main() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
 
-    let (server, address) = Server::start(&program)?;
-    let warm = (0..WARM_UP).map(|_| open(&address)).collect::<Result<Vec<_>>>()?;
+    let (server, address) = Server::start(&program, &options)?;
+    let warm = (0..WARM_UP).map(|_| open(&address, offer)).collect::<Result<Vec<_>>>()?;
     for mut stream in warm {
         echo(&mut stream)?;
     }
     let before = server.settled()?;
-    let mut open = (0..connections).map(|_| open(&address)).collect::<Result<Vec<_>>>()?;
+    let mut open = (0..connections).map(|_| open(&address, offer)).collect::<Result<Vec<_>>>()?;
     let opened = server.settled()?;
     for stream in &mut open {
         echo(stream)?;
