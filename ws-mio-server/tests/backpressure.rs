@@ -13,7 +13,7 @@
 
 mod common;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -240,6 +240,29 @@ fn the_handler_is_told_when_all_is_taken() {
     client.send(PING, b"");
     client.expect(PONG, b"");
     assert!(drained.try_recv().is_err());
+}
+
+#[test]
+fn a_peer_that_takes_its_replies_slowly_is_alive() {
+    let (interval, timeout) = (Duration::from_millis(200), Duration::from_millis(600));
+    let builder = flood(None).max_queued(64 * MIB);
+    let server = serve(builder.ping_interval(Some(interval)).pong_timeout(timeout));
+    let mut client = narrow(&server, "/flood");
+    ask(&server, &mut client, "16");
+    // It is not read from meanwhile, and has no way to answer a ping that it has not seen yet.
+    let begun = Instant::now();
+    let mut taken = vec![0; 256 * 1024];
+    for step in 1..=63 {
+        client.stream.read_exact(&mut taken).expect("it was taken for dead");
+        until("the next step", || begun.elapsed() > step * Duration::from_millis(25));
+    }
+    assert!(begun.elapsed() > interval + timeout + timeout);
+    let mut rest = vec![0; 16 * (MIB + 10) - 63 * taken.len()];
+    client.stream.read_exact(&mut rest).unwrap();
+    client.send(PING, b"here I am");
+    let mut later = std::iter::from_fn(|| client.next()).filter(|frame| frame.start != PING);
+    assert_eq!(later.next().unwrap().payload, b"drained");
+    assert_eq!(later.next().unwrap().payload, b"here I am");
 }
 
 /// Takes its time for each message.

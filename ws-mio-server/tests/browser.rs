@@ -55,10 +55,12 @@ fn start(command: &mut Command, mark: &str) -> (Running, String) {
     (child, line.unwrap_or_else(|_| panic!("{command:?} did not say {mark:?}")))
 }
 
+type Key = fn() -> [u8; 4];
+
 /// The debugging protocol of one page.
 struct Page {
     stream: TcpStream,
-    connection: Connection<Client<fn() -> [u8; 4]>>,
+    connection: Connection<Client<Key>>,
     /// What came behind the handshake's response.
     early: Vec<u8>,
 }
@@ -79,7 +81,7 @@ impl Page {
         };
         let response = head::response(&bytes[..end]).unwrap();
         let accepted = pending.finish(response.status, &response.fields).unwrap();
-        let key: fn() -> [u8; 4] = || [0x55, 0xaa, 0x5a, 0xa5];
+        let key: Key = || [0x55, 0xaa, 0x5a, 0xa5];
         let config = Config { max_message: 64 * 1024 * 1024, ..Config::default() };
         let connection = Connection::new(Client(key), config, accepted.agreed);
         Self { stream, connection, early: bytes[end..].to_vec() }
