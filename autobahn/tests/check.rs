@@ -18,6 +18,10 @@ fn server() -> PathBuf {
 fn report(name: &str, change: impl FnOnce(&mut Map<String, Value>)) -> PathBuf {
     let mut cases = Map::new();
     for (case, outcome) in expectation::read(&server()).unwrap() {
+        // Compression is not among SECTIONS.
+        if ["12.", "13."].iter().any(|section| case.to_string().starts_with(section)) {
+            continue;
+        }
         let entry = json!({
             "behavior": outcome.behavior.to_string(),
             "behaviorClose": outcome.close.to_string(),
@@ -90,9 +94,9 @@ fn sections_that_were_not_asked_for_are_1() {
 }
 
 #[test]
-fn sections_that_the_expectation_does_not_know_are_1() {
+fn sections_that_the_report_lacks_are_1() {
     let folder = report("less", |_| ());
-    exits(&["--sections", "all"], Some(folder), 1, "12.1.1   the expectation has no line for it\n");
+    exits(&["--sections", "all"], Some(folder), 1, "12.1.1   missing from the report\n");
 }
 
 #[test]

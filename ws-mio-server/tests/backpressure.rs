@@ -226,11 +226,14 @@ fn the_handler_is_told_when_all_is_taken() {
     let mut client = narrow(&server, "/flood");
     for _ in 0..2 {
         ask(&server, &mut client, "16");
+        // It is not read now, and nothing further will come to tell that it waits.
+        client.send(PING, b"behind");
         for i in 0..16 {
             assert!(i > 8 || drained.try_recv().is_err(), "not all is taken");
             client.expect(BINARY, &[b'x'; MIB]);
         }
         client.expect(TEXT, b"drained");
+        client.expect(PONG, b"behind");
         let queued = drained.recv_timeout(LIMIT).unwrap();
         assert_eq!(queued, 2 + b"drained".len(), "nothing but what was sent in the call");
         assert!(drained.try_recv().is_err(), "once");
