@@ -12,6 +12,7 @@
 
 mod frames;
 mod heads;
+mod inflate;
 mod pair;
 mod reference;
 
@@ -20,6 +21,7 @@ use alloc::vec::Vec;
 
 pub use frames::frames;
 pub use heads::{request_head, response_head};
+pub use inflate::inflate;
 pub use pair::{Op, pair};
 
 use crate::{Event, Kind, Part};
