@@ -270,6 +270,27 @@ fn subscriptions_begin_and_end() {
 }
 
 #[test]
+fn a_worker_with_too_much_to_do_says_so_and_forgets_nothing_that_it_took() {
+    let gate = Arc::new(RwLock::new(()));
+    let server = relay(1, Storm(Arc::clone(&gate)));
+    let mut subscriber = server.open("/relay/news");
+    subscriber.frame();
+    let mut blocking = server.open("/storm");
+    let closed = gate.write().unwrap();
+    blocking.send(TEXT, b"0");
+    until("the worker is blocked", || server.handle.stats().messages == 1);
+    let publish = |i: u32| server.handle.publish("news", i.to_string().repeat(100_000).as_str());
+    let taken = (0..1000).find(|i| publish(*i).is_err()).expect("it takes everything");
+    assert!(publish(taken).is_err(), "one after the other");
+    drop(closed);
+    for i in 0..taken {
+        subscriber.expect(TEXT, i.to_string().repeat(100_000).as_bytes());
+    }
+    until("it has time again", || publish(taken).is_ok());
+    subscriber.expect(TEXT, taken.to_string().repeat(100_000).as_bytes());
+}
+
+#[test]
 fn a_handle_reaches_peers_from_other_threads() {
     let (send, ids) = channel();
     let server = serve(Server::builder().workers(4).route("/told", Told(send)));
