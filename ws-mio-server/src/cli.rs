@@ -9,7 +9,7 @@ use ws_mio_server::{Builder, Deflate, StartError, WindowBits};
 
 /// A WebSocket server that is useful at once: an echo, relay rooms, and a page to try them.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXAMPLES)]
+#[command(version, about, after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct Args {
     /// Address and port to listen on; may be given several times
     ///

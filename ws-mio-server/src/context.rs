@@ -36,8 +36,6 @@ pub(crate) struct Context {
     pub(crate) publications: Vec<Publication>,
     /// What to compress with.
     pub(crate) pool: Pool,
-    /// Memory for the next message that comes in parts.
-    pub(crate) spare: Vec<u8>,
     /// The status and the reason of a request that was just refused.
     pub(crate) refused: Option<(u16, String)>,
     /// Whether the server is stopping: no new connection is opened.

@@ -48,7 +48,8 @@ pub trait Handler: Send + 'static {
     /// A peer has sent a whole message.
     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>);
 
-    /// A peer that was over the high-water mark ([`Peer::queued`]) has taken all that was queued.
+    /// A peer that had more than 64 KiB in its queue ([`Peer::queued`]) has taken all of it. With less it
+    /// is not called: whoever waits for it must have sent more.
     fn on_drain(&mut self, peer: &mut Peer<'_>) {
         let _ = peer;
     }

@@ -57,6 +57,9 @@ impl Peer<'_> {
     }
 
     /// Subscribes the peer to a topic of this server; a second time changes nothing.
+    ///
+    /// It gets what is published from here on; by way of other workers, what was published just before
+    /// may still come.
     pub fn subscribe(&mut self, topic: &str) {
         if let Some(topic) = self.context.topics.subscribe(topic, self.key) {
             self.extra.get_or_insert_default().topics.push(topic);

@@ -222,7 +222,6 @@ impl Builder {
                 topics: Topics::default(),
                 publications: Vec::new(),
                 pool: Pool::new(self.policy.clone()),
-                spare: Vec::new(),
                 refused: None,
                 stopping: false,
             };

@@ -97,9 +97,11 @@ impl Session {
         context: &mut Context,
     ) {
         self.lost(key, handlers, context);
-        if !matches!(self.phase, Phase::Ended { .. }) {
-            self.phase = Phase::Ended { since: context.now };
-        }
+        self.phase = match self.phase {
+            Phase::Ending { since } | Phase::Ended { since } => Phase::Ended { since },
+            Phase::Opening(_) | Phase::Open(_) => Phase::Ended { since: context.now },
+        };
+        self.tidy();
     }
 
     /// The connection is no more, or is about to be dropped.
@@ -247,6 +249,11 @@ impl Session {
     }
 
     fn tidy(&mut self) {
+        if let Some(extra) = &mut self.extra
+            && matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. })
+        {
+            extra.inflater = None;
+        }
         if self.extra.as_ref().is_some_and(|extra| extra.is_empty()) {
             self.extra = None;
         }

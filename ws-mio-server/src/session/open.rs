@@ -12,9 +12,6 @@ use crate::extra::Extra;
 use crate::id::Key;
 use crate::peer::{EndedBy, Ending, Peer};
 
-/// Memory for messages in parts is given back beyond this size.
-const SPARE: usize = 1024 * 1024;
-
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -24,8 +21,6 @@ pub(super) struct Open {
     deflate: Option<Agreement>,
     /// The number of the route's handler.
     route: u16,
-    /// Whether the handler has been told of the end.
-    told: bool,
 }
 
 /// A connection between two events: small, unless it owes something.
@@ -98,7 +93,7 @@ impl Open {
         if connection.state() != State::Open {
             keepalive.closing(now);
         }
-        Self { connection: Rested::new(connection), keepalive, deflate, route, told: false }
+        Self { connection: Rested::new(connection), keepalive, deflate, route }
     }
 
     /// Serves bytes of the peer; `true`: all is said, nothing more is to be sent.
@@ -113,7 +108,7 @@ impl Open {
         let now = context.now;
         self.keepalive.heard(now);
         let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
-        let (told, deflate) = (&mut self.told, self.deflate);
+        let deflate = self.deflate;
         let mut inflater = deflate.map(|agreement| {
             let begun = extra.as_mut().and_then(|extra| extra.inflater.take());
             begun.unwrap_or_else(|| context.pool.inflater(agreement))
@@ -157,10 +152,7 @@ impl Open {
                 };
                 // A vector takes everything.
                 let _ = connection.poll_transmit(&mut context.cork);
-                if !std::mem::replace(told, true) {
-                    handler
-                        .on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
-                }
+                handler.on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
             }
             match inflater.zip(deflate) {
                 Some((inflater, agreement))
@@ -180,7 +172,8 @@ impl Open {
         transport == Transport::Close
     }
 
-    /// Tells the handler, if it does not know, that the connection is no more.
+    /// Tells the handler that the connection is no more. It does not know yet: where it was told of an
+    /// end, all was said, and the session went on to its ending.
     pub(super) fn lost(
         &mut self,
         key: Key,
@@ -188,12 +181,12 @@ impl Open {
         handlers: &mut Handlers,
         context: &mut Context,
     ) {
-        let (told, deflate) = (std::mem::replace(&mut self.told, true), self.deflate);
+        let deflate = self.deflate;
         self.connection.with(|connection| {
             let ours = connection.state() == State::CloseSent;
             let by = if ours { EndedBy::Server } else { EndedBy::Network };
             connection.peer_eof();
-            if let Some(handler) = handlers.get_mut(usize::from(self.route)).filter(|_| !told) {
+            if let Some(handler) = handlers.get_mut(usize::from(self.route)) {
                 let ending = Ending { code: 1006, reason: "", by };
                 handler.on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
             }
@@ -280,16 +273,11 @@ fn serve(
         }
         Event::Text(_) | Event::Binary(_) => {
             let begun = extra.as_mut().and_then(|extra| extra.message.take());
-            let mut parts =
-                begun.unwrap_or_else(|| Assembler::new(std::mem::take(&mut context.spare)));
+            // Memory of its own: what a larger message has left would be held for a first byte.
+            let mut parts = begun.unwrap_or_else(|| Assembler::new(Vec::new()));
             // A vector takes everything, so a part that completes nothing is all there is else.
             if let Ok(Some(message)) = parts.push(event) {
                 on_message(message, extra, context);
-                let mut store = parts.into_store();
-                store.clear();
-                if store.capacity() <= SPARE {
-                    context.spare = store;
-                }
             } else {
                 extra.get_or_insert_default().message = Some(parts);
             }
@@ -302,11 +290,11 @@ fn serve(
     }
 }
 
-/// Gives back what only messages need: none is read or written any more.
+/// Gives back what only the messages of an open connection need. Those of a peer that has yet to answer
+/// a Close are still inflated, to find that answer.
 fn forget_messages(extra: &mut Option<Box<Extra>>) {
     if let Some(extra) = extra {
         extra.message = None;
-        extra.inflater = None;
         extra.deflater = None;
     }
 }

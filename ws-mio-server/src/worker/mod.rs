@@ -175,8 +175,13 @@ impl Worker {
             return;
         }
         let key = Key::from(KeyData::from_ffi(token as u64));
-        if event.is_writable() && self.slots.get(key).is_some_and(|s| s.session.queued() > 0) {
-            self.flush(key);
+        if event.is_writable()
+            && let Some(slot) = self.slots.get_mut(key)
+        {
+            slot.blocked = false;
+            if slot.session.queued() > 0 {
+                self.flush(key);
+            }
         }
         // What is due for this turn anyway is not read twice.
         let due = self.slots.get(key).is_none_or(|slot| slot.ready);

@@ -27,6 +27,8 @@ pub(super) struct Slot {
     pub(super) timer: Tick,
     /// Whether the peer is not read from because of what it has not taken.
     pub(super) paused: bool,
+    /// Whether the kernel takes nothing until it says so.
+    pub(super) blocked: bool,
     /// Whether it is among the connections to read from in the next turn.
     pub(super) ready: bool,
     /// Whether it is among those for which something was queued in this turn.
@@ -42,6 +44,7 @@ impl Slot {
             session,
             timer: Tick::NEVER,
             paused: false,
+            blocked: false,
             ready: false,
             dirty: false,
             finished: false,
@@ -89,7 +92,10 @@ impl Slot {
                 context.counters.writes.add_one();
                 match self.stream.write(bytes) {
                     Ok(n) => sent = sent.saturating_add(n),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        self.blocked = true;
+                        break;
+                    }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),
                 }
@@ -112,6 +118,8 @@ impl Slot {
             return;
         }
         if self.session.queued() >= context.settings.max_queued {
+            // The kernel may be about to say that it takes more.
+            self.blocked = false;
             // If it fails, it fails again when the connection is flushed, which removes it.
             let _ = self.flush(context);
         }
@@ -130,6 +138,9 @@ impl Slot {
     /// Sends what is queued until nothing is left or the kernel takes no more.
     pub(super) fn flush(&mut self, context: &Context) -> io::Result<()> {
         while let Some(outbox) = self.session.waiting().filter(|outbox| !outbox.is_empty()) {
+            if self.blocked {
+                break;
+            }
             let mut slices = [IoSlice::new(&[]); BATCH];
             let filled = outbox.slices(&mut slices);
             context.counters.writes.add_one();
@@ -142,7 +153,7 @@ impl Slot {
                         self.session.heard(context.now);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.blocked = true,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
