@@ -175,6 +175,11 @@ impl Session {
         matches!(&self.phase, Phase::Open(open) if open.is_open())
     }
 
+    /// Whether the peer's messages may be compressed.
+    pub(crate) const fn is_compressed(&self) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.deflate().is_some())
+    }
+
     /// Whether nothing will be sent after what is queued.
     pub(crate) const fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. })

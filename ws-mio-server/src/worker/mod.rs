@@ -32,8 +32,12 @@ use slot::Slot;
 
 /// Every connection of the worker is read into this buffer.
 const BUFFER: usize = 64 * 1024;
-/// What one connection may read before others have their turn.
-const READ_BUDGET: usize = 256 * 1024;
+/// What is read at a time of a connection whose messages may be compressed: they may inflate to a thousand
+/// times that, before it is seen whether the peer takes the replies.
+const COMPRESSED: usize = 8 * 1024;
+/// How often a connection may be read from before others have their turn: for 256 KiB, or for 32 KiB that
+/// may be compressed.
+const READ_BUDGET: u32 = 4;
 /// How many connections are accepted before those that are open have their turn.
 const ACCEPT_BUDGET: usize = 64;
 /// How long accepting rests when descriptors or memory have run out.
@@ -243,19 +247,21 @@ impl Worker {
             }
             self.context.counters.reads.add_one();
             let (handlers, context) = (&mut self.handlers, &mut self.context);
-            match slot.stream.read(&mut self.buffer) {
+            let most = if slot.session.is_compressed() { COMPRESSED } else { BUFFER };
+            let buffer = self.buffer.get_mut(..most).unwrap_or_default();
+            match slot.stream.read(buffer) {
                 Ok(0) => {
                     slot.session.end_of_input(key, handlers, context);
                     return self.settle(key);
                 }
                 Ok(n) => {
-                    let bytes = self.buffer.get_mut(..n).unwrap_or_default();
+                    let bytes = buffer.get_mut(..n).unwrap_or_default();
                     slot.session.receive(key, bytes, handlers, context);
                     self.settle(key);
-                    if n < BUFFER && !to_the_end {
+                    if n < most && !to_the_end {
                         return;
                     }
-                    budget = budget.saturating_sub(n);
+                    budget = budget.saturating_sub(1);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
