@@ -57,8 +57,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = size)]
     deflate_threshold: u64,
 
-    /// Memory for compression in all; beyond, new connections share, then go without
-    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = size)]
+    /// Memory that compression may come to need in all; beyond, new connections share, then go without
+    ///
+    /// Each connection has 64 KiB reserved, or about 450 KiB if dedicated; an idle one uses none of it,
+    /// unless dedicated.
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     deflate_memory: u64,
 }
 

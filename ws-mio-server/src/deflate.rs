@@ -22,14 +22,28 @@ pub enum Deflate {
 /// Free inflaters that a worker keeps.
 const KEPT: usize = 8;
 
-/// What a server is set to compress with, and the memory that it has taken so far.
+/// What a server is set to compress with.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
     pub(crate) deflate: Deflate,
     pub(crate) settings: Settings,
-    /// Bytes that the process may take.
+    /// Bytes that connections may come to need, all together.
     pub(crate) budget: usize,
-    pub(crate) taken: Arc<AtomicUsize>,
+    /// Bytes that they may come to need now.
+    pub(crate) reserved: Arc<AtomicUsize>,
+}
+
+/// The memory that a connection may come to need, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Policy {
@@ -37,54 +51,33 @@ impl Policy {
         Self {
             deflate: Deflate::default(),
             settings: Settings { level: 1, ..Settings::default() },
-            budget: 256 * 1024 * 1024,
-            taken: Arc::default(),
+            budget: 1024 * 1024 * 1024,
+            reserved: Arc::default(),
         }
     }
 
-    /// What to offer a new connection: contexts of its own, shared ones, or nothing, as the budget allows.
-    pub(crate) fn offer(&self) -> Option<Settings> {
+    /// What to answer a new connection's offer with: contexts of its own, shared ones, or nothing, as the
+    /// budget allows. A connection that shares may be in the middle of a message when others are, too, so
+    /// each has an inflater reserved.
+    pub(crate) fn offer(&self) -> Option<(Settings, Reserved)> {
         let window = self.settings.sent.window;
-        let taken = self.taken.load(Ordering::Relaxed);
-        let own = inflater_size().saturating_add(deflater_size(&self.settings, window));
-        let takeover = match self.deflate {
+        let own = INFLATER.saturating_add(deflater_size(&self.settings, window));
+        let dedicated = match self.deflate {
             Deflate::Off => return None,
-            Deflate::Dedicated => taken.saturating_add(own) <= self.budget,
-            Deflate::Shared => false,
+            Deflate::Dedicated => self.reserve(own),
+            Deflate::Shared => None,
         };
+        let takeover = dedicated.is_some();
+        let reserved = dedicated.or_else(|| self.reserve(INFLATER))?;
         let context = Context { window, takeover };
-        let settings = Settings { sent: context, received: context, ..self.settings };
-        (taken < self.budget).then_some(settings)
+        Some((Settings { sent: context, received: context, ..self.settings }, reserved))
     }
 
-    fn inflater(&self, context: Context) -> Counted<Inflater> {
-        Counted::new(Inflater::new(context), inflater_size(), &self.taken)
-    }
-
-    fn deflater(&self, context: Context) -> Counted<Deflater> {
-        let size = deflater_size(&self.settings, context.window);
-        Counted::new(Deflater::new(&self.settings, context), size, &self.taken)
-    }
-}
-
-/// A state whose memory is counted for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Counted<T> {
-    pub(crate) state: T,
-    size: usize,
-    taken: Arc<AtomicUsize>,
-}
-
-impl<T> Counted<T> {
-    fn new(state: T, size: usize, taken: &Arc<AtomicUsize>) -> Self {
-        taken.fetch_add(size, Ordering::Relaxed);
-        Self { state, size, taken: Arc::clone(taken) }
-    }
-}
-
-impl<T> Drop for Counted<T> {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(self.size, Ordering::Relaxed);
+    fn reserve(&self, bytes: usize) -> Option<Reserved> {
+        let before = self.reserved.fetch_add(bytes, Ordering::Relaxed);
+        let reserved = Reserved { bytes, of: Arc::clone(&self.reserved) };
+        // Otherwise it is given back at once.
+        (before.saturating_add(bytes) <= self.budget).then_some(reserved)
     }
 }
 
@@ -92,9 +85,9 @@ impl<T> Drop for Counted<T> {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) policy: Policy,
-    inflaters: Vec<Counted<Inflater>>,
+    inflaters: Vec<Inflater>,
     /// One for each window, from the smallest.
-    deflaters: [Option<Counted<Deflater>>; 7],
+    deflaters: [Option<Deflater>; 7],
 }
 
 impl Pool {
@@ -103,15 +96,15 @@ impl Pool {
     }
 
     /// An inflater for a connection's next message.
-    pub(crate) fn inflater(&mut self, agreement: Agreement) -> Counted<Inflater> {
+    pub(crate) fn inflater(&mut self, agreement: Agreement) -> Inflater {
         let shared = if agreement.received.takeover { None } else { self.inflaters.pop() };
         // One serves every window: the largest.
         let window = WindowBits::MAX;
-        shared.unwrap_or_else(|| self.policy.inflater(Context { window, ..agreement.received }))
+        shared.unwrap_or_else(|| Inflater::new(Context { window, ..agreement.received }))
     }
 
     /// Takes an inflater back that is in no message.
-    pub(crate) fn give_back(&mut self, inflater: Counted<Inflater>) {
+    pub(crate) fn give_back(&mut self, inflater: Inflater) {
         if self.inflaters.len() < KEPT {
             self.inflaters.push(inflater);
         }
@@ -122,20 +115,18 @@ impl Pool {
         let index = window.get().checked_sub(WindowBits::MIN.get())?;
         let slot = self.deflaters.get_mut(usize::from(index))?;
         let context = Context { window, takeover: false };
-        let policy = &self.policy;
-        Some(&mut slot.get_or_insert_with(|| policy.deflater(context)).state)
+        let settings = &self.policy.settings;
+        Some(slot.get_or_insert_with(|| Deflater::new(settings, context)))
     }
 
     /// A compressor for one connection alone.
-    pub(crate) fn own_deflater(&self, context: Context) -> Counted<Deflater> {
-        self.policy.deflater(context)
+    pub(crate) fn own_deflater(&self, context: Context) -> Deflater {
+        Deflater::new(&self.policy.settings, context)
     }
 }
 
 /// Bytes that an inflater takes, whatever its window.
-const fn inflater_size() -> usize {
-    64 * 1024
-}
+const INFLATER: usize = 64 * 1024;
 
 /// Bytes that a deflater takes.
 fn deflater_size(settings: &Settings, window: WindowBits) -> usize {

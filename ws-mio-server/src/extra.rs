@@ -7,7 +7,6 @@ use ws_proto::deflate::{Deflater, Inflater};
 use ws_proto::keepalive::Instant;
 
 use crate::context::Settings;
-use crate::deflate::Counted;
 use crate::outbox::Outbox;
 use crate::route::Params;
 
@@ -18,9 +17,9 @@ pub(crate) struct Extra {
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) outbox: Outbox,
     /// For messages that refer to those before them, or one that has come in part.
-    pub(crate) inflater: Option<Counted<Inflater>>,
+    pub(crate) inflater: Option<Inflater>,
     /// For messages that refer to those before them.
-    pub(crate) deflater: Option<Counted<Deflater>>,
+    pub(crate) deflater: Option<Deflater>,
     /// A message that has come in part.
     pub(crate) message: Option<Assembler<Vec<u8>>>,
     /// When the peer last took something of the outbox, or the outbox was empty.

@@ -45,7 +45,7 @@ impl Peer<'_> {
         let Context { pool, cork, .. } = &mut *self.context;
         let own = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut());
         let deflater = match (own, self.deflate) {
-            (Some(own), _) => Some(&mut own.state),
+            (Some(own), _) => Some(own),
             (None, Some(agreement)) => pool.deflater(agreement.sent.window),
             (None, None) => None,
         };

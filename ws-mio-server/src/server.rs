@@ -156,8 +156,9 @@ impl Builder {
         self
     }
 
-    /// How many bytes all workers together may take to compress and inflate. Beyond, new connections get
-    /// shared contexts, then none. Default: 256 MiB.
+    /// How many bytes the connections of all workers together may come to need to compress and inflate:
+    /// 64 KiB each with shared contexts, about 450 KiB each with dedicated ones. Beyond, new connections
+    /// get shared contexts, then none. Default: 1 GiB.
     pub const fn deflate_memory(mut self, bytes: usize) -> Self {
         self.policy.budget = bytes;
         self

@@ -209,7 +209,7 @@ impl Session {
         };
         if let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut()) {
             // The peer's window moves on by a message that its own deflater has not seen.
-            own.state.reset();
+            own.reset();
         }
         self.outbox(context.now).push_shared(bytes);
     }

@@ -8,6 +8,7 @@ use ws_proto::{
 
 use super::{Fate, Handlers};
 use crate::context::{Context, Settings};
+use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
 use crate::peer::{EndedBy, Ending, Peer};
@@ -19,6 +20,8 @@ pub(super) struct Open {
     keepalive: Keepalive,
     /// How messages are compressed, if they are.
     deflate: Option<Agreement>,
+    /// The memory for that, which is free again when the connection is.
+    _memory: Option<Reserved>,
     /// The number of the route's handler.
     route: u16,
 }
@@ -93,7 +96,12 @@ impl Open {
         if connection.state() != State::Open {
             keepalive.closing(now);
         }
-        Self { connection: Rested::new(connection), keepalive, deflate, route }
+        Self { connection: Rested::new(connection), keepalive, deflate, _memory: None, route }
+    }
+
+    /// The same, with memory reserved for it.
+    pub(super) fn with_memory(self, memory: Option<Reserved>) -> Self {
+        Self { _memory: memory, ..self }
     }
 
     /// Serves bytes of the peer; `true`: all is said, nothing more is to be sent.
@@ -118,9 +126,7 @@ impl Open {
             loop {
                 let before = connection.state();
                 let event = match &mut inflater {
-                    Some(inflater) => {
-                        connection.next_event_inflated(&mut input, &mut inflater.state)
-                    }
+                    Some(inflater) => connection.next_event_inflated(&mut input, inflater),
                     None => connection.next_event(&mut input),
                 };
                 let ending = match event {

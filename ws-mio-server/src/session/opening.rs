@@ -9,6 +9,7 @@ use ws_proto::{Config, Connection, Pongs, Server};
 use super::open::Open;
 use super::{Handlers, Phase};
 use crate::context::{Context, Settings};
+use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
 use crate::route::{Page, Params, Route};
@@ -32,6 +33,7 @@ struct Opened {
     route: u16,
     params: Params,
     deflate: Option<Agreement>,
+    memory: Option<Reserved>,
     connection: Connection<Server>,
 }
 
@@ -73,7 +75,8 @@ impl Opening {
             }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
-        let Some(Opened { route, params, deflate, connection }) = answer(head, handlers, context)
+        let Some(Opened { route, params, deflate, memory, connection }) =
+            answer(head, handlers, context)
         else {
             return Some(Phase::Ending { since: context.now });
         };
@@ -81,7 +84,8 @@ impl Opening {
         if !params.is_empty() {
             extra.get_or_insert_default().params = params;
         }
-        let mut open = Open::new(key, route, deflate, connection, extra, handlers, context);
+        let open = Open::new(key, route, deflate, connection, extra, handlers, context);
+        let mut open = open.with_memory(memory);
         if open.receive(key, rest, extra, handlers, context) {
             return Some(Phase::Ending { since: context.now });
         }
@@ -144,12 +148,13 @@ fn try_answer(
     match *route {
         Route::Page(page) => serve_page(page, &request, context).map(|()| None),
         Route::WebSocket(route) => {
-            let agreed = upgrade(route, &request, handlers, context)?;
+            let (agreed, memory) = upgrade(route, &request, handlers, context)?;
             let deflate = agreed.deflate();
+            let memory = memory.filter(|_| deflate.is_some());
             let max_message = context.settings.max_message;
             let config = Config { max_message, pongs: Pongs::Automatic };
             let connection = Connection::new(Server, config, agreed);
-            Ok(Some(Opened { route, params, deflate, connection }))
+            Ok(Some(Opened { route, params, deflate, memory, connection }))
         }
     }
 }
@@ -159,7 +164,7 @@ fn upgrade(
     request: &RequestHead<'_>,
     handlers: &Handlers,
     context: &mut Context,
-) -> Result<Agreed, Refusal> {
+) -> Result<(Agreed, Option<Reserved>), Refusal> {
     if request.minor_version != 1 {
         return Err(Refusal::new(505, "WebSocket needs HTTP/1.1"));
     }
@@ -171,11 +176,13 @@ fn upgrade(
     let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
     let subprotocol = upgrade.choose(spoken.unwrap_or_default());
     let choice = Choice { subprotocol, fields: &[] };
-    let accepted = match context.pool.policy.offer() {
-        Some(settings) => upgrade.accept_deflate(choice, &settings, &mut context.cork),
-        None => upgrade.accept(choice, &mut context.cork),
+    let (accepted, memory) = match context.pool.policy.offer() {
+        Some((settings, memory)) => {
+            (upgrade.accept_deflate(choice, &settings, &mut context.cork), Some(memory))
+        }
+        None => (upgrade.accept(choice, &mut context.cork), None),
     };
-    accepted.map_err(|error| Refusal::new(500, error))
+    Ok((accepted.map_err(|error| Refusal::new(500, error))?, memory))
 }
 
 impl From<Reject> for Refusal {
