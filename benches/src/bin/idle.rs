@@ -4,102 +4,34 @@
 //! this program, opens 10,000 connections to `/echo`, and prints what the server's resident set grew
 //! by: when they are open, and after each has echoed. `--connections N` opens another number,
 //! `--server PATH` takes another server, `--deflate off|shared|dedicated` has clients offer
-//! permessage-deflate to a server that is set to that, `--window BITS` to that window, and
-//! `--at-most BYTES` fails if a connection takes more.
+//! permessage-deflate to a server that is set to that, `--window BITS` to that window, `--level LEVEL`
+//! to that level, and `--at-most BYTES` fails if a connection takes more.
+//!
+//! With `--deflate dedicated`, each connection also echoes 64 KiB of noise and 64 KiB of JSON, so that all
+//! of its contexts' memory is in use, and what that is expected to be is printed next to it.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
     reason = "a measurement, not a product"
 )]
 
-use std::error::Error;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::env;
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-use std::{env, fs, thread};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use benches::{Result, Server, json, noise, open, raise_descriptor_limit, state_size};
+use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
+use ws_proto::handshake::Agreed;
+use ws_proto::{Client, Config, Connection, Event, Input, Message, Part};
 
 /// Connections that come and go first, so that one-time costs are not counted.
 const WARM_UP: usize = 100;
 
+/// Bytes of each message that fills a connection's contexts.
+const LARGE: usize = 64 * 1024;
+
 const FRAME: [u8; 14] = *b"\x81\x88\0\0\0\0eight by";
 const ECHO: [u8; 10] = *b"\x81\x08eight by";
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Server {
-    fn start(program: &PathBuf, options: &[String]) -> Result<(Self, String)> {
-        let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--ping-interval", "0s"]).args(options);
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| {
-            format!("{}: {e}; build it with `cargo build --release`", program.display())
-        })?;
-        let stdout = child.stdout.take().ok_or("no output")?;
-        let server = Self(child);
-        for line in BufReader::new(stdout).lines() {
-            if let Some((_, rest)) = line?.split_once("ws://") {
-                return Ok((server, rest.split('/').next().unwrap_or_default().to_owned()));
-            }
-        }
-        Err("the server ended without a banner".into())
-    }
-
-    /// Resident memory that is its own, in bytes.
-    fn resident(&self) -> Result<u64> {
-        let path = format!("/proc/{}/smaps_rollup", self.0.id());
-        let text = fs::read_to_string(path)?;
-        let of = |name: &str| {
-            let line = text.lines().find(|line| line.starts_with(name));
-            line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
-        };
-        let dirty = of("Private_Dirty:").zip(of("Private_Clean:")).ok_or("no such lines")?;
-        Ok((dirty.0 + dirty.1) * 1024)
-    }
-
-    /// Resident memory once it has stopped changing.
-    fn settled(&self) -> Result<u64> {
-        let mut last = self.resident()?;
-        loop {
-            thread::sleep(Duration::from_millis(200));
-            let now = self.resident()?;
-            if now == last {
-                return Ok(now);
-            }
-            last = now;
-        }
-    }
-}
-
-fn open(address: &str, offer: &str) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(
-        stream,
-        "GET /echo HTTP/1.1\r\nHost: {address}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
-    )?;
-    let (mut response, mut byte) = (Vec::new(), [0]);
-    while !response.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        response.push(byte[0]);
-    }
-    if !response.starts_with(b"HTTP/1.1 101 ") {
-        return Err(String::from_utf8_lossy(&response).into());
-    }
-    Ok(stream)
-}
 
 fn echo(stream: &mut TcpStream) -> Result<()> {
     stream.write_all(&FRAME)?;
@@ -108,9 +40,63 @@ fn echo(stream: &mut TcpStream) -> Result<()> {
     if reply == ECHO { Ok(()) } else { Err("not what was sent".into()) }
 }
 
+/// What a connection sends, and reads of what comes back, to fill its contexts.
+struct Filling {
+    wire: Vec<u8>,
+    context: Context,
+    /// Bytes that come back.
+    due: usize,
+}
+
+type Key = fn() -> [u8; 4];
+
+impl Filling {
+    fn new(window: u8) -> Result<Self> {
+        let window = WindowBits::new(window).ok_or("a window of 9 to 15 is due")?;
+        let context = Context { window, takeover: true };
+        let (noise, text) = (noise(1, LARGE), json(1, LARGE));
+        let mut deflater = Deflater::new(&Settings::default(), context);
+        let (mut connection, mut wire) = (Self::connection(context), Vec::new());
+        for message in [Message::Binary(&noise), Message::Text(&text)] {
+            connection.send_deflated(message, true, &mut deflater, &mut wire)?;
+        }
+        Ok(Self { wire, context, due: noise.len() + text.len() })
+    }
+
+    fn connection(context: Context) -> Connection<Client<Key>> {
+        let agreed = Agreed::elsewhere();
+        let agreed = agreed.with_deflate(Agreement { sent: context, received: context });
+        Connection::new(Client(|| [0x37, 0xfa, 0x21, 0x3d]), Config::default(), agreed)
+    }
+
+    fn exchange(&self, stream: &mut TcpStream) -> Result<()> {
+        stream.write_all(&self.wire)?;
+        let (mut connection, mut inflater) =
+            (Self::connection(self.context), Inflater::new(self.context));
+        let (mut due, mut buffer) = (self.due, vec![0; LARGE]);
+        while due > 0 {
+            let n = stream.read(&mut buffer)?;
+            if n == 0 {
+                return Err("closed".into());
+            }
+            let mut input = Input::new(buffer.get_mut(..n).unwrap_or_default());
+            while let Some(event) = connection.next_event_inflated(&mut input, &mut inflater)? {
+                let len = match event {
+                    Event::Text(Part { data, .. }) => data.len(),
+                    Event::Binary(Part { data, .. }) => data.len(),
+                    other => return Err(format!("{other:?}").into()),
+                };
+                due = due.checked_sub(len).ok_or("more than was sent")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn main() -> Result<()> {
     let (mut connections, mut at_most) = (10_000, f64::INFINITY);
     let (mut offer, mut options) = ("", Vec::new());
+    let (mut window, mut dedicated) = (15, false);
     let mut program = env::current_exe()?.with_file_name("ws-mio-server");
     let mut args = env::args().skip(1);
     while let Some(name) = args.next() {
@@ -120,34 +106,62 @@ fn main() -> Result<()> {
             "--server" => program = value.into(),
             "--deflate" => {
                 offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+                dedicated = value == "dedicated";
+                if value == "off" {
+                    offer = "";
+                }
                 options.extend([name, value]);
             }
-            "--window" => options.extend(["--deflate-window".to_owned(), value]),
+            "--window" => {
+                window = value.parse()?;
+                options.extend(["--deflate-window".to_owned(), value]);
+            }
+            "--level" => options.extend(["--deflate-level".to_owned(), value]),
             "--at-most" => at_most = value.parse()?,
             _ => return Err(format!("{name} is unknown").into()),
         }
     }
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    raise_descriptor_limit()?;
+    if dedicated {
+        // As much as it takes, so that none of them has to share.
+        options.extend(["--deflate-memory", "1TiB"].map(str::to_owned));
+    }
+    let filling = if dedicated { Some(Filling::new(window)?) } else { None };
 
     let (server, address) = Server::start(&program, &options)?;
-    let warm = (0..WARM_UP).map(|_| open(&address, offer)).collect::<Result<Vec<_>>>()?;
+    let warm = (0..WARM_UP).map(|_| open(&address, "/echo", offer)).collect::<Result<Vec<_>>>()?;
     for mut stream in warm {
         echo(&mut stream)?;
     }
     let before = server.settled()?;
-    let mut open = (0..connections).map(|_| open(&address, offer)).collect::<Result<Vec<_>>>()?;
+    let mut open =
+        (0..connections).map(|_| open(&address, "/echo", offer)).collect::<Result<Vec<_>>>()?;
     let opened = server.settled()?;
     for stream in &mut open {
         echo(stream)?;
     }
     let echoed = server.settled()?;
+    if let Some(filling) = &filling {
+        for stream in &mut open {
+            filling.exchange(stream)?;
+        }
+    }
+    let filled = server.settled()?;
 
     let each = |now: u64| now.saturating_sub(before) as f64 / connections as f64;
     println!("{connections} idle connections, resident bytes each");
     println!("  opened            {:>8.1}", each(opened));
     println!("  after one echo    {:>8.1}", each(echoed));
+    if filling.is_some() {
+        let (inflater, deflater) = state_size(window, 8, LARGE as u64);
+        let expected = (inflater + deflater) as f64;
+        println!("  after 2 x 64 KiB  {:>8.1}", each(filled));
+        println!(
+            "  expected of that  {expected:>8.1}  ({:+.1} %)",
+            (each(filled) / expected - 1.0) * 100.0
+        );
+    }
     println!("  (the server alone {before:>8} bytes)");
-    let worst = each(opened.max(echoed));
+    let worst = each(opened.max(echoed).max(filled));
     if worst > at_most { Err(format!("{worst} bytes, more than {at_most}").into()) } else { Ok(()) }
 }

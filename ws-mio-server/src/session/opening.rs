@@ -54,6 +54,7 @@ impl Opening {
     ) -> Option<Phase> {
         let mut partial = self.head.take();
         let mut fresh = HeadReader::request();
+        let is_first = partial.is_none();
         let (reader, bytes) = match &mut partial {
             Some(partial) => {
                 partial.bytes.extend_from_slice(bytes);
@@ -64,9 +65,10 @@ impl Opening {
         let end = match reader.end(bytes) {
             Ok(Some(end)) => end,
             Ok(None) => {
-                let bytes = bytes.to_vec();
-                let keep = || Box::new(PartialHead { reader: fresh, bytes });
-                self.head = Some(partial.unwrap_or_else(keep));
+                // Copied once: what comes later is appended.
+                let bytes = is_first.then(|| bytes.to_vec());
+                let begun = bytes.map(|bytes| Box::new(PartialHead { reader: fresh, bytes }));
+                self.head = partial.or(begun);
                 return None;
             }
             Err(error) => {
