@@ -71,7 +71,7 @@ enum Compression {
     Off,
     /// Each message for itself: an idle connection costs nothing more
     Shared,
-    /// With a compressor of each connection's own: smaller messages, 300 KiB a connection
+    /// With a compressor of each connection's own: smaller messages, up to 450 KiB a connection
     Dedicated,
 }
 

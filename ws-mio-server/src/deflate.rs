@@ -15,7 +15,7 @@ pub enum Deflate {
     #[default]
     Shared,
     /// With a compressor of each connection's own, so that a message may refer to those before it: the
-    /// smallest messages, for about 300 KiB a connection.
+    /// smallest messages, for up to 450 KiB a connection.
     Dedicated,
 }
 
