@@ -59,7 +59,7 @@ pub(crate) struct Args {
 
     /// Memory that compression may come to need in all; beyond, new connections share, then go without
     ///
-    /// Each connection has 64 KiB reserved, or about 450 KiB if dedicated; an idle one uses none of it,
+    /// Each connection has 64 KiB reserved, or about 500 KiB if dedicated; an idle one uses none of it,
     /// unless dedicated.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     deflate_memory: u64,
@@ -71,7 +71,7 @@ enum Compression {
     Off,
     /// Each message for itself: an idle connection costs nothing more
     Shared,
-    /// With a compressor of each connection's own: smaller messages, up to 450 KiB a connection
+    /// With a compressor of each connection's own: smaller messages, up to 500 KiB a connection
     Dedicated,
 }
 

@@ -15,7 +15,7 @@ pub enum Deflate {
     #[default]
     Shared,
     /// With a compressor of each connection's own, so that a message may refer to those before it: the
-    /// smallest messages, for up to 450 KiB a connection.
+    /// smallest messages, for up to 500 KiB a connection.
     Dedicated,
 }
 
@@ -128,9 +128,10 @@ impl Pool {
 /// Bytes that an inflater takes, whatever its window.
 const INFLATER: usize = 64 * 1024;
 
-/// Bytes that a deflater takes.
+/// Bytes that a deflater takes at the most, as its documentation has it.
 fn deflater_size(settings: &Settings, window: WindowBits) -> usize {
     let bytes = |bits: u8| 1usize.wrapping_shl(bits.into());
     let (window, memory) = (bytes(window.get()), bytes(settings.memory_level.clamp(1, 9)));
-    window.saturating_mul(4).saturating_add(memory.saturating_mul(512)).saturating_add(128 * 1024)
+    let (window, memory) = (window.saturating_mul(4), memory.saturating_mul(7 * 64));
+    window.saturating_add(memory).saturating_add((128 + 64) * 1024)
 }

@@ -157,7 +157,7 @@ impl Builder {
     }
 
     /// How many bytes the connections of all workers together may come to need to compress and inflate:
-    /// 64 KiB each with shared contexts, about 450 KiB each with dedicated ones. Beyond, new connections
+    /// 64 KiB each with shared contexts, about 500 KiB each with dedicated ones. Beyond, new connections
     /// get shared contexts, then none. Default: 1 GiB.
     pub const fn deflate_memory(mut self, bytes: usize) -> Self {
         self.policy.budget = bytes;

@@ -79,7 +79,9 @@ impl<R: Role> Connection<R> {
         } else {
             Header::new(Opcode::Continuation, last, len, key)
         };
-        if let Err(full) = write(&header, data, out) {
+        let written = write(&header, data, out);
+        deflater.give_back();
+        if let Err(full) = written {
             // The peer does not see it, so nothing may refer to it.
             deflater.reset();
             return Err(full.into());

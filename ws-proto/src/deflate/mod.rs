@@ -6,7 +6,7 @@
 //! [`Connection::next_event_inflated`](crate::Connection::next_event_inflated) and a [`Deflater`] for
 //! [`Connection::send_deflated`](crate::Connection::send_deflated).
 //!
-//! Their memory lies outside the connection, about 50 KiB to read and up to 300 KiB to write, so that
+//! Their memory lies outside the connection, about 64 KiB to read and up to 435 KiB to write, so that
 //! it can be a connection's own, or, without context takeover, lent to one message and then to
 //! another connection's.
 //!
