@@ -1,18 +1,23 @@
 //! permessage-deflate over real sockets: agreed in each mode, seen to compress, bounded.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
     reason = "tests may panic"
 )]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+mod common;
 
-use ws_mio_server::{Deflate, Handle, Handler, Message, Peer, Server};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use common::{Running, serve, until};
+use ws_mio_server::{Deflate, Handler, Message, Peer, Server};
 use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings};
 use ws_proto::handshake::head::{self, HeadReader};
 use ws_proto::handshake::{Ask, Pending};
@@ -33,33 +38,9 @@ impl Handler for Echo {
     }
 }
 
-struct Running {
-    handle: Handle,
-    address: SocketAddr,
-    thread: Option<JoinHandle<std::io::Result<()>>>,
-}
-
-impl Running {
-    fn start(deflate: Deflate, memory: usize) -> Self {
-        let server = Server::builder()
-            .route("/echo", Echo)
-            .workers(2)
-            .max_message(LIMIT)
-            .deflate(deflate)
-            .deflate_memory(memory)
-            .bind("127.0.0.1:0")
-            .unwrap();
-        let (handle, address) = (server.handle(), server.local_addrs()[0]);
-        Self { handle, address, thread: Some(thread::spawn(|| server.run())) }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.shutdown();
-        let ended = self.thread.take().unwrap().join();
-        assert!(thread::panicking() || ended.is_ok_and(|result| result.is_ok()));
-    }
+fn start(deflate: Deflate, memory: usize) -> Running {
+    let builder = Server::builder().route("/echo", Echo).workers(2).max_message(LIMIT);
+    serve(builder.deflate(deflate).deflate_memory(memory))
 }
 
 type Key = fn() -> [u8; 4];
@@ -77,7 +58,7 @@ struct Browser {
 impl Browser {
     fn connect(server: &Running) -> Self {
         let mut stream = TcpStream::connect(server.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(common::LIMIT)).unwrap();
         let settings = Settings::default();
         let (mut bytes, ask) = (Vec::new(), Ask { target: "/echo", ..Ask::default() });
         let pending = Pending::request_deflate(ask, settings, [7; 16], &mut bytes).unwrap();
@@ -149,7 +130,7 @@ fn messages_are_compressed_as_the_mode_says() {
     for (mode, takeover) in
         [(Deflate::Shared, Some(false)), (Deflate::Dedicated, Some(true)), (Deflate::Off, None)]
     {
-        let server = Running::start(mode, usize::MAX);
+        let server = start(mode, usize::MAX);
         let mut browser = Browser::connect(&server);
         assert_eq!(browser.agreement.map(|a| a.sent.takeover), takeover, "{mode:?}");
         assert_eq!(browser.agreement.map(|a| a.received.takeover), takeover, "{mode:?}");
@@ -168,7 +149,7 @@ fn messages_are_compressed_as_the_mode_says() {
 #[test]
 fn a_broadcast_and_a_reply_take_turns_in_every_mode() {
     for mode in [Deflate::Shared, Deflate::Dedicated, Deflate::Off] {
-        let server = Running::start(mode, usize::MAX);
+        let server = start(mode, usize::MAX);
         let mut browsers = (0..6).map(|_| Browser::connect(&server)).collect::<Vec<_>>();
         for i in 0..20 {
             for browser in &mut browsers {
@@ -185,7 +166,7 @@ fn a_broadcast_and_a_reply_take_turns_in_every_mode() {
 
 #[test]
 fn past_the_budget_new_connections_share_and_then_go_without() {
-    let server = Running::start(Deflate::Dedicated, (1024 + 128) * 1024);
+    let server = start(Deflate::Dedicated, (1024 + 128) * 1024);
     let mut open = Vec::new();
     for _ in 0..16 {
         let mut browser = Browser::connect(&server);
@@ -204,15 +185,13 @@ fn past_the_budget_new_connections_share_and_then_go_without() {
     );
     // What a connection had is free for the next when it has ended.
     drop(open.remove(0));
-    while server.handle.stats().connections != open.len() {
-        thread::yield_now();
-    }
+    until("the slot is free", || server.handle.stats().connections == open.len());
     assert_eq!(Browser::connect(&server).agreement.map(|a| a.sent.takeover), Some(true));
 }
 
 #[test]
 fn a_bomb_is_1009_and_others_are_served() {
-    let server = Running::start(Deflate::Shared, usize::MAX);
+    let server = start(Deflate::Shared, usize::MAX);
     let (mut attacker, mut other) = (Browser::connect(&server), Browser::connect(&server));
     let bomb = "\0".repeat(64 << 20);
     attacker.send(&bomb);
@@ -223,7 +202,7 @@ fn a_bomb_is_1009_and_others_are_served() {
 
 #[test]
 fn broken_data_is_1007() {
-    let server = Running::start(Deflate::Shared, usize::MAX);
+    let server = start(Deflate::Shared, usize::MAX);
     let mut attacker = Browser::connect(&server);
     attacker.stream.write_all(&[0xc1, 0x84, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]).unwrap();
     assert_eq!(attacker.receive(), Err(1007));
