@@ -2,20 +2,63 @@
 
 /// Masks or unmasks `data` in place; `key` applies to its first byte.
 ///
-/// Written over 8-byte words, which compilers turn into vector code where the target has any.
+/// Written over blocks of bytes, which compilers turn into vector code where the target has any. The last
+/// block overlaps the one before it, so that no byte goes alone but those of the shortest payloads.
+#[inline]
 pub fn apply(data: &mut [u8], key: [u8; 4]) {
-    let [a, b, c, d] = key;
-    let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, rest) = data.as_chunks_mut::<8>();
-    for bytes in words {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-    }
-    for (byte, mask) in rest.iter_mut().zip(key.iter().cycle()) {
-        *byte ^= mask;
+    if data.len() > 64 {
+        blocks(data, key);
+    } else if !(ends::<32>(data, key)
+        || ends::<16>(data, key)
+        || ends::<8>(data, key)
+        || ends::<4>(data, key))
+    {
+        for (byte, mask) in data.iter_mut().zip(key) {
+            *byte ^= mask;
+        }
     }
 }
 
+fn blocks(data: &mut [u8], key: [u8; 4]) {
+    // Read before the others are written: both writes then put the same bytes where they overlap.
+    let last_key = rotate(key, data.len());
+    let last = data.last_chunk::<64>().map(|last| masked(*last, last_key));
+    for block in data.as_chunks_mut::<64>().0 {
+        *block = masked(*block, key);
+    }
+    if let (Some(to), Some(last)) = (data.last_chunk_mut(), last) {
+        *to = last;
+    }
+}
+
+/// Masks `data`, if it has `N` to `2 * N` bytes.
+#[inline]
+fn ends<const N: usize>(data: &mut [u8], key: [u8; 4]) -> bool {
+    let last_key = rotate(key, data.len());
+    let (Some(first), Some(last)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) else {
+        return false;
+    };
+    let (first, last) = (masked(*first, key), masked(*last, last_key));
+    if let Some(to) = data.first_chunk_mut() {
+        *to = first;
+    }
+    if let Some(to) = data.last_chunk_mut() {
+        *to = last;
+    }
+    true
+}
+
+/// `N` is a multiple of 4.
+#[inline]
+fn masked<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
+    for bytes in block.as_chunks_mut().0 {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    }
+    block
+}
+
 /// The key as it applies `n` bytes further into the payload.
+#[inline]
 #[must_use]
 pub const fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
     let bits = match n & 3 {
@@ -24,7 +67,7 @@ pub const fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
         2 => 16,
         _ => 24,
     };
-    u32::from_be_bytes(key).rotate_left(bits).to_be_bytes()
+    u32::from_le_bytes(key).rotate_right(bits).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -41,8 +84,8 @@ mod tests {
     #[test]
     fn equals_the_definition_at_every_length_and_split() {
         let key = [0x11, 0x82, 0xf3, 0x04];
-        for len in 0..64usize {
-            let plain: [u8; 64] = core::array::from_fn(|i| u8::try_from(i * 7 % 251).unwrap());
+        for len in 0..200usize {
+            let plain: [u8; 200] = core::array::from_fn(|i| u8::try_from(i * 7 % 251).unwrap());
             let mut expected = plain;
             for (i, byte) in expected.iter_mut().take(len).enumerate() {
                 *byte ^= key[i % 4];
