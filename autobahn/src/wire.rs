@@ -7,7 +7,9 @@ use std::time::Duration;
 use ws_proto::deflate::{Deflater, Inflater, Settings};
 use ws_proto::handshake::Agreed;
 use ws_proto::handshake::head::HeadReader;
-use ws_proto::{Assembler, Config, Connection, Input, Message, Role, SendError, Transport};
+use ws_proto::{
+    Assembler, Config, Connection, Input, Message, Role, Scratch, SendError, Transport,
+};
 
 /// Longer than any pause that the suite makes: a connection that is silent for so long is stuck.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -69,6 +71,7 @@ pub fn converse<R: Role>(
 ) -> io::Result<()> {
     let mut messages = Assembler::new(Vec::new());
     let mut buffer = vec![0; 64 * 1024];
+    let mut scratch = Scratch::new();
     let mut out = Vec::new();
     while conn.transport() == Transport::Keep {
         let count = from.read(&mut buffer)?;
@@ -76,7 +79,7 @@ pub fn converse<R: Role>(
             conn.peer_eof();
             return Ok(());
         }
-        let mut input = Input::new(buffer.get_mut(..count).unwrap_or_default());
+        let mut input = Input::new(buffer.get_mut(..count).unwrap_or_default(), &mut scratch);
         // An error ends the loop too: the Close frame that tells the peer of it is owed then.
         loop {
             let (event, deflater) = match &mut deflate {

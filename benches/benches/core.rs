@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ws_proto::handshake::{Agreed, Choice, Upgrade, head};
-use ws_proto::{Client, Config, Connection, Input, Kind, Server, mask};
+use ws_proto::{Client, Config, Connection, Input, Kind, Scratch, Server, mask};
 
 /// Frames in one buffer, as one read would hold them.
 const FRAMES: usize = 64;
@@ -42,7 +42,8 @@ fn receive(c: &mut Criterion) {
                 b.iter_batched_ref(
                     || bytes.clone(),
                     |bytes| {
-                        let mut input = Input::new(bytes);
+                        let mut scratch = Scratch::new();
+                        let mut input = Input::new(bytes, &mut scratch);
                         while let Some(event) = server.next_event(&mut input).unwrap() {
                             black_box(event);
                         }

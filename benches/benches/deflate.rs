@@ -20,7 +20,7 @@ use benches::json;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
-use ws_proto::{Client, Config, Connection, Input, Server};
+use ws_proto::{Client, Config, Connection, Input, Scratch, Server};
 
 const SIZES: [usize; 3] = [64, 1024, 16 * 1024];
 const LEVELS: [u8; 3] = [1, 3, 6];
@@ -121,7 +121,8 @@ fn receive(c: &mut Criterion) {
                             inflater.reset();
                             let agreed = agreed(context);
                             let mut server = Connection::new(Server, Config::default(), agreed);
-                            let mut input = Input::new(wire);
+                            let mut scratch = Scratch::new();
+                            let mut input = Input::new(wire, &mut scratch);
                             let mut next = || {
                                 let event = server.next_event_inflated(&mut input, &mut inflater);
                                 event.unwrap().map(|event| _ = black_box(event))

@@ -21,7 +21,7 @@ use ws_mio_server::{Deflate, Handler, Message, Peer, Server};
 use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings};
 use ws_proto::handshake::head::{self, HeadReader};
 use ws_proto::handshake::{Ask, Pending};
-use ws_proto::{Assembler, Client, Config, Connection, Event, Input};
+use ws_proto::{Assembler, Client, Config, Connection, Event, Input, Scratch};
 
 const LIMIT: u64 = 1024 * 1024;
 
@@ -99,7 +99,8 @@ impl Browser {
             let mut byte = [0];
             self.stream.read_exact(&mut byte).unwrap();
             self.read += 1;
-            let mut input = Input::new(&mut byte);
+            let mut scratch = Scratch::new();
+            let mut input = Input::new(&mut byte, &mut scratch);
             loop {
                 let event = match &mut self.codec {
                     Some((inflater, _)) => {

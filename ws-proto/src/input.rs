@@ -2,70 +2,129 @@
 
 /// The bytes of one read, which a connection consumes event by event.
 ///
-/// Payload is unmasked in place, and events borrow it. A code point or a control frame that a read
-/// boundary cut in two is put together here, so that it can be borrowed in one piece too.
+/// Payload is unmasked in place, and events borrow it. What a read boundary cut in two is put together
+/// in a [`Scratch`], so that it can be borrowed in one piece too.
 ///
 /// ```
-/// use ws_proto::Input;
+/// use ws_proto::{Input, Scratch};
+/// let mut scratch = Scratch::new();
 /// let mut buffer = [0x81, 0x00];
-/// let input = Input::new(&mut buffer);
+/// let input = Input::new(&mut buffer, &mut scratch);
 /// assert_eq!(input.len(), 2);
 /// ```
 #[derive(Debug)]
 pub struct Input<'b> {
-    rest: &'b mut [u8],
-    joined: [u8; 125],
+    bytes: Bytes<'b>,
+    // Lent, not owned, so that an input is but two pointers and a length: they stay in registers.
+    scratch: &'b mut Scratch,
 }
+
+/// Room for a code point or a control frame that a read boundary cut in two: 125 bytes.
+///
+/// It holds nothing between calls of [`Connection::next_event`](crate::Connection::next_event): one
+/// serves any number of connections, one after the other.
+#[derive(Clone, Debug)]
+pub struct Scratch([u8; 125]);
+
+/// What is left of a read.
+#[derive(Debug)]
+pub(crate) struct Bytes<'b>(&'b mut [u8]);
 
 impl<'b> Input<'b> {
     /// The bytes of a read, in the order they came.
+    #[inline]
     #[must_use]
-    pub const fn new(bytes: &'b mut [u8]) -> Self {
-        Self { rest: bytes, joined: [0; 125] }
+    pub const fn new(bytes: &'b mut [u8], scratch: &'b mut Scratch) -> Self {
+        Self { bytes: Bytes(bytes), scratch }
     }
 
     /// How many bytes are not consumed yet.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.rest.len()
+        self.bytes.0.len()
     }
 
     /// Whether every byte is consumed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.bytes.0.is_empty()
     }
 
-    pub(crate) const fn rest(&self) -> &[u8] {
-        self.rest
+    #[inline]
+    pub(crate) const fn bytes(&mut self) -> &mut Bytes<'b> {
+        &mut self.bytes
     }
 
-    /// The first `n` bytes that are left, or all of them if they are fewer, which stay.
+    /// What `consume` makes of the input.
+    ///
+    /// It works on a copy, so that compilers see that nobody else knows where this input lies.
+    #[inline]
+    pub(crate) fn consume<'i, T>(
+        &'i mut self,
+        consume: impl FnOnce(&mut Bytes<'b>, &'i mut Scratch) -> T,
+    ) -> T {
+        let mut bytes = Bytes(core::mem::take(&mut self.bytes.0));
+        let result = consume(&mut bytes, self.scratch);
+        self.bytes = bytes;
+        result
+    }
+}
+
+impl<'b> Bytes<'b> {
+    #[inline]
+    pub(crate) const fn as_slice(&self) -> &[u8] {
+        self.0
+    }
+
+    /// The first `n` bytes, or all if they are fewer, which stay.
     #[cfg(feature = "deflate")]
     pub(crate) fn peek(&mut self, n: usize) -> &mut [u8] {
-        let n = n.min(self.rest.len());
-        self.rest.get_mut(..n).unwrap_or_default()
+        let n = n.min(self.0.len());
+        self.0.get_mut(..n).unwrap_or_default()
     }
 
-    /// Consumes `n` bytes, or what is left if that is less.
+    /// Consumes `n` bytes, or all if they are fewer.
+    #[inline]
     pub(crate) fn take(&mut self, n: usize) -> &'b mut [u8] {
-        let rest = core::mem::take(&mut self.rest);
-        let (taken, rest) = rest.split_at_mut(n.min(rest.len()));
-        self.rest = rest;
+        let bytes = core::mem::take(&mut self.0);
+        let (taken, rest) = bytes.split_at_mut(n.min(bytes.len()));
+        self.0 = rest;
         taken
     }
 
-    pub(crate) fn discard(&mut self) {
-        self.rest = &mut [];
+    /// Consumes a header of `header` bytes and the `len` bytes behind it, which are handed out; `None` if
+    /// not all of them have come: they stay.
+    #[inline]
+    pub(crate) fn take_behind(&mut self, header: usize, len: usize) -> Option<&'b mut [u8]> {
+        let all = header.checked_add(len).filter(|all| *all <= self.0.len())?;
+        self.take(all).get_mut(header..)
     }
 
-    /// Copies `bytes` (at most 125) to where an event can borrow them.
-    pub(crate) fn join(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let len = bytes.len().min(self.joined.len());
-        let joined = self.joined.get_mut(..len).unwrap_or_default();
-        if let Some(bytes) = bytes.get(..len) {
-            joined.copy_from_slice(bytes);
+    pub(crate) fn discard(&mut self) {
+        self.0 = &mut [];
+    }
+}
+
+impl Scratch {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([0; 125])
+    }
+
+    /// Copies `bytes`, of which there are at most 125, to where an event can borrow them.
+    pub(crate) fn hold(&mut self, bytes: &[u8]) -> &mut [u8] {
+        let held = self.0.get_mut(..bytes.len()).unwrap_or_default();
+        // Not `copy_from_slice`: it keeps a panic path when compiled for size.
+        for (to, from) in held.iter_mut().zip(bytes) {
+            *to = *from;
         }
-        joined
+        held
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use ws_proto::handshake::{self, Choice, Upgrade};
-//! use ws_proto::{Config, Connection, Event, Input, Message, Part, Server};
+//! use ws_proto::{Config, Connection, Event, Input, Message, Part, Scratch, Server};
 //! # #[cfg(all(feature = "alloc", feature = "httparse"))] {
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let head = b"GET /echo HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
@@ -25,8 +25,9 @@
 //! let request = handshake::head::request(head)?;
 //! let agreed = Upgrade::parse(request.method, &request.fields)?.accept(Choice::default(), &mut to_send)?;
 //! let mut conn = Connection::new(Server, Config::default(), agreed);
+//! let mut scratch = Scratch::new();
 //! while let Some(mut read) = reads.next() {
-//!     let mut input = Input::new(&mut read);
+//!     let mut input = Input::new(&mut read, &mut scratch);
 //!     loop {
 //!         match conn.next_event(&mut input) {
 //!             Ok(Some(Event::Text(part))) => conn.send(part.data, part.last, &mut to_send)?,
@@ -82,6 +83,6 @@ pub use connection::{Closed, Connection, Parked, State, Transport};
 pub use error::{Error, Full, SendError};
 pub use event::{Event, Kind, Message, Part};
 pub use frame::Header;
-pub use input::Input;
+pub use input::{Input, Scratch};
 pub use role::{Client, Role, Server};
 pub use sink::{Sink, Slice, Store};

@@ -14,7 +14,8 @@ use proptest::prelude::*;
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
 use ws_proto::{
-    Client, CloseCode, Config, Connection, Error, Event, Input, Kind, Message, Part, Role, Server,
+    Client, CloseCode, Config, Connection, Error, Event, Input, Kind, Message, Part, Role, Scratch,
+    Server,
 };
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -60,7 +61,8 @@ fn read<R: Role>(
     let mut read = Read::default();
     for piece in bytes.chunks(chunk.max(1)) {
         let mut piece = piece.to_vec();
-        let mut input = Input::new(&mut piece);
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(&mut piece, &mut scratch);
         loop {
             let (kind, data, first, last) =
                 match connection.next_event_inflated(&mut input, inflater) {
@@ -207,7 +209,8 @@ fn s6_rsv1_stands_on_first_frames_of_messages_only() {
     let mut plain = Connection::new(Client(|| [0; 4]), config, Agreed::elsewhere());
     let mut inflater = Inflater::new(context(15, true));
     assert_eq!(read(&mut plain, &mut inflater, &hello, 99).error, Some(Error::ReservedBits(4)));
-    let mut input = Input::new(&mut hello);
+    let mut scratch = Scratch::new();
+    let mut input = Input::new(&mut hello, &mut scratch);
     assert_eq!(client(100).next_event(&mut input), Err(Error::ReservedBits(4)));
 }
 

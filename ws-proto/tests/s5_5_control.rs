@@ -16,7 +16,9 @@ use harness::{
     BINARY, CLOSE, End, FIN, Got, Log, PING, PONG, TEXT, Wire, client_conn, close_frame, ends,
     frame, read, server_conn,
 };
-use ws_proto::{CloseCode, Config, Connection, Event, Full, Input, Pongs, Role, SendError, State};
+use ws_proto::{
+    CloseCode, Config, Connection, Event, Full, Input, Pongs, Role, Scratch, SendError, State,
+};
 
 #[test]
 fn vectors_of_control_frames_at_every_chunk_size() {
@@ -26,7 +28,8 @@ fn vectors_of_control_frames_at_every_chunk_size() {
 /// Reads without sending anything of what is owed, against the advice, and expects no error.
 fn read_only<R: Role>(conn: &mut Connection<R>, bytes: &[u8]) -> Vec<Got> {
     let mut bytes = bytes.to_vec();
-    let mut input = Input::new(&mut bytes);
+    let mut scratch = Scratch::new();
+    let mut input = Input::new(&mut bytes, &mut scratch);
     let mut got = Vec::new();
     while let Some(event) = conn.next_event(&mut input).expect("the bytes are good") {
         got.push(match event {
@@ -213,7 +216,8 @@ fn a_pong_that_is_owed_goes_before_the_close() {
 /// What `conn` sends after it has read everything.
 fn at_the_end<R: Role>(mut conn: Connection<R>, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    let mut input = Input::new(&mut bytes);
+    let mut scratch = Scratch::new();
+    let mut input = Input::new(&mut bytes, &mut scratch);
     while !matches!(conn.next_event(&mut input), Ok(None)) {}
     let mut wire = Wire::default();
     conn.poll_transmit(&mut wire).unwrap();
@@ -285,7 +289,8 @@ fn a_connection_that_owes_something_is_not_parked() {
 
     let mut conn = server_conn(Config::default());
     let mut bad = frame(End::Server, TEXT, b"good\xff");
-    let mut input = Input::new(&mut bad);
+    let mut scratch = Scratch::new();
+    let mut input = Input::new(&mut bad, &mut scratch);
     assert!(matches!(conn.next_event(&mut input), Ok(Some(Event::Text(_)))));
     assert!(conn.park().is_none(), "an error that was not reported");
     assert!(conn.next_event(&mut input).is_err());

@@ -14,7 +14,7 @@ mod harness;
 mod vectors;
 
 use harness::{CONT, End, FIN, Len, TEXT, frame, header, limit, masked, server_conn};
-use ws_proto::{Connection, Error, Event, Input, Server};
+use ws_proto::{Connection, Error, Event, Input, Scratch, Server};
 
 #[test]
 fn vectors_of_text_at_every_chunk_size() {
@@ -36,7 +36,8 @@ struct Read {
 }
 
 fn read(conn: &mut Connection<Server>, mut bytes: Vec<u8>, read: &mut Read) {
-    let mut input = Input::new(&mut bytes);
+    let mut scratch = Scratch::new();
+    let mut input = Input::new(&mut bytes, &mut scratch);
     loop {
         match conn.next_event(&mut input) {
             Ok(Some(Event::Text(part))) => {

@@ -18,7 +18,7 @@ use harness::{CLOSE, End, FIN, Log, PING, PONG, Wire, frame, replay};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest, sample};
-use ws_proto::{Config, Connection, Input, Pongs, Role};
+use ws_proto::{Config, Connection, Input, Pongs, Role, Scratch};
 
 /// The tests by section replay their vectors in chunks of every size; these cut them once, and not
 /// at all.
@@ -217,7 +217,8 @@ proptest! {
         let mut conn = harness::server_conn(Config::default());
         for read in cut(&bytes, &sizes) {
             let mut read = read.to_vec();
-            let mut input = Input::new(&mut read);
+            let mut scratch = Scratch::new();
+            let mut input = Input::new(&mut read, &mut scratch);
             for _ in 0..events {
                 let before = input.len();
                 let _ = conn.next_event(&mut input);

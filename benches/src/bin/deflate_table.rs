@@ -15,7 +15,7 @@ use std::process::Command;
 use benches::{Result, json, noise, resident, state_size};
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
-use ws_proto::{Client, Config, Connection, Input, Message, Server};
+use ws_proto::{Client, Config, Connection, Input, Message, Scratch, Server};
 
 /// States of which the memory is measured.
 const INSTANCES: u64 = 200;
@@ -83,7 +83,8 @@ fn state(name: &str, context: Context, level: u8, large: bool) -> Result<u64> {
             let mut inflater = Inflater::new(context);
             let mut connection = Connection::new(Server, Config::default(), agreed(context));
             copy.copy_from_slice(&wire);
-            let mut input = Input::new(&mut copy);
+            let mut scratch = Scratch::new();
+            let mut input = Input::new(&mut copy, &mut scratch);
             while connection.next_event_inflated(&mut input, &mut inflater)?.is_some() {}
             inflaters.push(inflater);
         } else {

@@ -28,7 +28,7 @@ use benches::{Result, Server, json, open, raise_descriptor_limit};
 use mio::{Events, Interest, Poll, Token};
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings};
 use ws_proto::handshake::Agreed;
-use ws_proto::{Client, Config, Connection, Event, Input, Part};
+use ws_proto::{Client, Config, Connection, Event, Input, Part, Scratch};
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 
@@ -133,7 +133,9 @@ impl Room {
             return Err("the probe was closed".into());
         }
         self.probed += n as u64;
-        let (mut input, mut ended, mut len) = (Input::new(&mut buffer[..n]), 0, 0);
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(&mut buffer[..n], &mut scratch);
+        let (mut ended, mut len) = (0, 0);
         while let Some(event) = self.reading.next_event_inflated(&mut input, &mut self.inflater)? {
             match event {
                 Event::Text(Part { data, last, .. }) => {

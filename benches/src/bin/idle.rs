@@ -22,7 +22,7 @@ use std::net::TcpStream;
 use benches::{Result, Server, json, noise, open, raise_descriptor_limit, state_size};
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
-use ws_proto::{Client, Config, Connection, Event, Input, Message, Part};
+use ws_proto::{Client, Config, Connection, Event, Input, Message, Part, Scratch};
 
 /// Connections that come and go first, so that one-time costs are not counted.
 const WARM_UP: usize = 100;
@@ -79,7 +79,8 @@ impl Filling {
             if n == 0 {
                 return Err("closed".into());
             }
-            let mut input = Input::new(buffer.get_mut(..n).unwrap_or_default());
+            let mut scratch = Scratch::new();
+            let mut input = Input::new(buffer.get_mut(..n).unwrap_or_default(), &mut scratch);
             while let Some(event) = connection.next_event_inflated(&mut input, &mut inflater)? {
                 let len = match event {
                     Event::Text(Part { data, .. }) => data.len(),

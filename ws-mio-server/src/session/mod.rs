@@ -5,8 +5,8 @@ mod opening;
 
 use std::sync::Arc;
 
-use ws_proto::CloseCode;
 use ws_proto::keepalive::Instant;
+use ws_proto::{CloseCode, Input, Scratch};
 
 use crate::Handler;
 use crate::context::{Context, Settings};
@@ -69,18 +69,21 @@ impl Session {
         &mut self,
         key: Key,
         bytes: &mut [u8],
+        scratch: &mut Scratch,
         handlers: &mut Handlers,
         context: &mut Context,
     ) {
         match &mut self.phase {
             Phase::Opening(opening) => {
-                if let Some(phase) = opening.receive(key, bytes, &mut self.extra, handlers, context)
+                let extra = &mut self.extra;
+                if let Some(phase) = opening.receive(key, bytes, scratch, extra, handlers, context)
                 {
                     self.phase = phase;
                 }
             }
             Phase::Open(open) => {
-                if open.receive(key, bytes, &mut self.extra, handlers, context) {
+                if open.receive(key, Input::new(bytes, scratch), &mut self.extra, handlers, context)
+                {
                     self.phase = Phase::Ending { since: context.now };
                 }
             }

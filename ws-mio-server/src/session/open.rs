@@ -108,7 +108,7 @@ impl Open {
     pub(super) fn receive(
         &mut self,
         key: Key,
-        bytes: &mut [u8],
+        mut input: Input<'_>,
         extra: &mut Option<Box<Extra>>,
         handlers: &mut Handlers,
         context: &mut Context,
@@ -122,7 +122,6 @@ impl Open {
             begun.unwrap_or_else(|| context.pool.inflater(agreement))
         });
         let (state, transport) = self.connection.with(|connection| {
-            let mut input = Input::new(bytes);
             loop {
                 let before = connection.state();
                 let event = match &mut inflater {

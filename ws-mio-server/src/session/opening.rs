@@ -4,7 +4,7 @@ use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, HeadReader, RequestHead};
 use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::keepalive::Instant;
-use ws_proto::{Config, Connection, Pongs, Server};
+use ws_proto::{Config, Connection, Input, Pongs, Scratch, Server};
 
 use super::open::Open;
 use super::{Handlers, Phase};
@@ -48,6 +48,7 @@ impl Opening {
         &mut self,
         key: Key,
         bytes: &mut [u8],
+        scratch: &mut Scratch,
         extra: &mut Option<Box<Extra>>,
         handlers: &mut Handlers,
         context: &mut Context,
@@ -88,7 +89,7 @@ impl Opening {
         }
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
         let mut open = open.with_memory(memory);
-        if open.receive(key, rest, extra, handlers, context) {
+        if open.receive(key, Input::new(rest, scratch), extra, handlers, context) {
             return Some(Phase::Ending { since: context.now });
         }
         Some(Phase::Open(open))

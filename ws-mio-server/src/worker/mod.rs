@@ -16,8 +16,8 @@ use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slotmap::{KeyData, SlotMap};
-use ws_proto::CloseCode;
 use ws_proto::keepalive::Instant;
+use ws_proto::{CloseCode, Scratch};
 
 use crate::Handler;
 use crate::clock::Clock;
@@ -61,6 +61,7 @@ pub(crate) struct Worker {
     context: Context,
     wheel: Wheel<Key>,
     buffer: Box<[u8]>,
+    scratch: Scratch,
     /// Connections to read from in the next turn.
     ready: Vec<Key>,
     /// Connections for which something was queued in this turn.
@@ -118,6 +119,7 @@ impl Worker {
             context,
             wheel: Wheel::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
+            scratch: Scratch::new(),
             ready: Vec::new(),
             dirty: Vec::new(),
             overflow: mailboxes.iter().map(|_| Overflow::default()).collect(),
@@ -256,7 +258,7 @@ impl Worker {
                 }
                 Ok(n) => {
                     let bytes = buffer.get_mut(..n).unwrap_or_default();
-                    slot.session.receive(key, bytes, handlers, context);
+                    slot.session.receive(key, bytes, &mut self.scratch, handlers, context);
                     self.settle(key);
                     if n < most && !to_the_end {
                         return;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use ws_proto::handshake::head::{self, HeadReader};
 use ws_proto::handshake::{Ask, Pending};
-use ws_proto::{Assembler, Client, Config, Connection, Input, Message};
+use ws_proto::{Assembler, Client, Config, Connection, Input, Message, Scratch};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -90,7 +90,8 @@ impl Page {
         let mut messages = Assembler::new(Vec::new());
         let mut bytes = std::mem::take(&mut self.early);
         loop {
-            let mut input = Input::new(&mut bytes);
+            let mut scratch = Scratch::new();
+            let mut input = Input::new(&mut bytes, &mut scratch);
             while let Some(event) = self.connection.next_event(&mut input).unwrap() {
                 if let Some(Message::Text(text)) = messages.push(event).unwrap() {
                     let answer: Value = serde_json::from_str(text).unwrap();

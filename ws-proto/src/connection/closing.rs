@@ -1,6 +1,6 @@
 //! The closing handshake (RFC 6455 §7): who has said what, and who closes TCP.
 
-use super::Connection;
+use super::{Connection, Section};
 use crate::frame::Control;
 use crate::{CloseCode, Error, Full, Role, SendError, Sink};
 
@@ -149,6 +149,7 @@ impl<R: Role> Connection<R> {
             Phase::Ended(closed) => closed,
         };
         self.rest.phase = Phase::Ended(closed);
+        self.rest.section = Section::Discard;
         closed
     }
 
@@ -158,11 +159,13 @@ impl<R: Role> Connection<R> {
             self.owed = OwedClose::Failure(error);
         }
         self.rest.phase = Phase::Failed;
+        self.rest.section = Section::Discard;
         error
     }
 
     /// The peer's Close frame has come.
     pub(super) const fn close_received(&mut self, code: Option<CloseCode>) {
+        self.rest.section = Section::Discard;
         self.rest.phase = match self.rest.phase {
             Phase::Open => {
                 self.owed = OwedClose::Answer(code);

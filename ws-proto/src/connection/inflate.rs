@@ -6,6 +6,7 @@ use super::Connection;
 use super::send::write;
 use crate::deflate::{Deflater, End, Inflater};
 use crate::frame::Opcode;
+use crate::input::Bytes;
 use crate::utf8::Held;
 use crate::{Error, Event, Header, Input, Kind, Message, Part, Role, SendError, Sink, mask};
 
@@ -32,7 +33,10 @@ impl<R: Role> Connection<R> {
         input: &'i mut Input<'_>,
         inflater: &'i mut Inflater,
     ) -> Result<Option<Event<'i>>, Error> {
-        self.next(input, Some(inflater))
+        match self.whole_message(input.bytes()) {
+            Some((kind, data)) => self.whole_event(kind, data),
+            None => input.consume(|bytes, scratch| self.next(bytes, scratch, Some(inflater))),
+        }
     }
 
     /// Whether part of a compressed message has come, whose inflater must not serve another connection.
@@ -94,14 +98,14 @@ impl<R: Role> Connection<R> {
     /// Inflates some of a compressed message's payload.
     pub(super) fn inflate(
         &mut self,
-        input: &mut Input<'_>,
+        input: &mut Bytes<'_>,
         inflater: Option<&mut Inflater>,
         kind: Kind,
         last: bool,
     ) -> Result<Inflation, Error> {
         // Whoever agrees to compression and reads without an inflater has not agreed to it.
         let inflater = inflater.ok_or(Error::ReservedBits(4))?;
-        if input.is_empty() && self.rest.frame_left != 0 && !inflater.has_more() {
+        if input.as_slice().is_empty() && self.rest.frame_left != 0 && !inflater.has_more() {
             return Ok(Inflation::Empty);
         }
         let room = self.rest.max_message.saturating_sub(self.rest.message_len);
@@ -126,11 +130,11 @@ impl<R: Role> Connection<R> {
         }
         self.rest.message_len = self.rest.message_len.saturating_add(inflated.produced as u64);
         let done = inflated.end == End::Message;
-        if done || (self.rest.frame_left == 0 && !last && !inflater.has_more()) {
-            self.rest.section = super::Section::Header;
-        }
         if done {
             self.rest.receiving = None;
+        }
+        if done || (self.rest.frame_left == 0 && !last && !inflater.has_more()) {
+            self.frame_ended();
         }
         let (mut len, mut last) = (held.len().saturating_add(inflated.produced), done);
         if kind == Kind::Text
@@ -145,7 +149,7 @@ impl<R: Role> Connection<R> {
             if len == 0 {
                 return Err(broken);
             }
-            self.found = Some(broken);
+            self.found_behind(broken);
         }
         if len == 0 && !last {
             return Ok(Inflation::Again);

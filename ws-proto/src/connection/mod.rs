@@ -6,6 +6,7 @@ mod controls;
 mod inflate;
 mod receive;
 mod send;
+mod whole;
 
 pub use closing::{Closed, State, Transport};
 
@@ -26,7 +27,9 @@ use controls::Controls;
 ///
 /// ```
 /// use ws_proto::handshake::Agreed;
-/// use ws_proto::{Config, Connection, Event, Input, Part, Server, Slice, Store, Transport};
+/// use ws_proto::{
+///     Config, Connection, Event, Input, Part, Scratch, Server, Slice, Store, Transport,
+/// };
 ///
 /// let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
 /// // A masked frame with the text "Hello", as in RFC 6455 §5.7.
@@ -34,7 +37,8 @@ use controls::Controls;
 /// let mut buffer = [0; 64];
 /// let mut to_send = Slice::new(&mut buffer);
 ///
-/// let mut input = Input::new(&mut read);
+/// let mut scratch = Scratch::new();
+/// let mut input = Input::new(&mut read, &mut scratch);
 /// while let Some(event) = conn.next_event(&mut input)? {
 ///     if let Event::Text(Part { data, last, .. }) = event {
 ///         conn.send(data, last, &mut to_send)?;
@@ -90,8 +94,10 @@ struct Rest {
 /// Which part of a frame comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
-    /// A header of which nothing has come.
-    Header,
+    /// The first header of a message, or one of a control frame before it: nothing of it has come.
+    Message,
+    /// The same inside a message.
+    Fragment,
     /// A header of which one byte has come.
     SecondByte(u8),
     /// A header: its first two bytes have come, and that many further ones.
@@ -101,6 +107,8 @@ enum Section {
         last: bool,
     },
     Control(Control),
+    /// Nothing that counts: the closing handshake has begun, or the connection has failed.
+    Discard,
 }
 
 impl<R: Role> Connection<R> {
@@ -117,7 +125,7 @@ impl<R: Role> Connection<R> {
             frame_left: 0,
             key: [0; 4],
             held: Held::NOTHING,
-            section: Section::Header,
+            section: Section::Message,
             receiving: None,
             started: false,
             compressed: false,

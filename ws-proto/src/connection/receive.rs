@@ -7,8 +7,9 @@ use super::closing::Phase;
 use super::inflate::{Inflation, part_of};
 use super::{Connection, Section};
 use crate::frame::{Control, Opcode, Start};
+use crate::input::Bytes;
 use crate::utf8::Joined;
-use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, mask};
+use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, Scratch, mask};
 
 /// What inflates compressed messages, if anything does.
 #[cfg(feature = "deflate")]
@@ -40,23 +41,25 @@ impl<R: Role> Connection<R> {
     /// The peer broke the protocol. A Close frame that tells it so is queued: send what
     /// [`poll_transmit`](Self::poll_transmit) yields, then do what [`transport`](Self::transport)
     /// says.
+    #[inline]
     pub fn next_event<'i>(&mut self, input: &'i mut Input<'_>) -> Result<Option<Event<'i>>, Error> {
-        self.next(input, None)
+        match self.whole_message(input.bytes()) {
+            Some((kind, data)) => self.whole_event(kind, data),
+            None => input.consume(|bytes, scratch| self.next(bytes, scratch, None)),
+        }
     }
 
+    #[cold]
     #[cfg_attr(not(feature = "deflate"), expect(unused, reason = "nothing to inflate with"))]
-    pub(super) fn next<'i>(
+    pub(super) fn next<'i, 'b: 'i>(
         &mut self,
-        input: &'i mut Input<'_>,
+        input: &mut Bytes<'b>,
+        scratch: &'i mut Scratch,
         mut lent: Lent<'i>,
     ) -> Result<Option<Event<'i>>, Error> {
         loop {
             if let Some(error) = self.found.take() {
                 return Err(self.fail(error));
-            }
-            if !matches!(self.rest.phase, Phase::Open | Phase::CloseSent) {
-                input.discard();
-                return Ok(None);
             }
             let step = match self.rest.section {
                 #[cfg(feature = "deflate")]
@@ -73,16 +76,22 @@ impl<R: Role> Connection<R> {
                 }
                 Section::Data { kind, last } => self.data(input, kind, last),
                 Section::Control(control) => {
-                    let Some(payload) = self.control_payload(input) else { return Ok(None) };
+                    let Some(payload) = self.control_payload(input, scratch) else {
+                        return Ok(None);
+                    };
                     let event = self.control(control, payload);
                     return event.map(Some).map_err(|error| self.fail(error));
+                }
+                Section::Discard => {
+                    input.discard();
+                    return Ok(None);
                 }
                 _ => self.header(input),
             };
             match step {
                 Ok(Step::Event(event)) => return Ok(Some(event)),
                 Ok(Step::Char(bytes, len, Part { first, last, .. })) => {
-                    let joined = input.join(bytes.get(..len).unwrap_or_default());
+                    let joined = scratch.hold(bytes.get(..len).unwrap_or_default());
                     let data = str::from_utf8(joined).unwrap_or_default();
                     return Ok(Some(Event::Text(Part { data, first, last })));
                 }
@@ -93,11 +102,8 @@ impl<R: Role> Connection<R> {
         }
     }
 
-    /// Reads a header, at once if all of it is there, else byte by byte.
-    fn header<'b>(&mut self, input: &mut Input<'b>) -> Result<Step<'b>, Error> {
-        if self.rest.section == Section::Header && self.whole_header(input)? {
-            return Ok(Step::Again);
-        }
+    /// Reads a byte of a header.
+    fn header<'b>(&mut self, input: &mut Bytes<'b>) -> Result<Step<'b>, Error> {
         let [byte] = *input.take(1) else { return Ok(Step::Empty) };
         match self.rest.section {
             Section::SecondByte(first) => {
@@ -119,34 +125,6 @@ impl<R: Role> Connection<R> {
             _ => self.rest.section = Section::SecondByte(byte),
         }
         Ok(Step::Again)
-    }
-
-    /// Reads the header if `input` holds all of it.
-    fn whole_header(&mut self, input: &mut Input<'_>) -> Result<bool, Error> {
-        let rest = input.rest();
-        let Some((&[first, second], rest)) = rest.split_first_chunk() else { return Ok(false) };
-        let start = Start::parse(first, second, R::READS_MASKED, self.rest.deflate)?;
-        let (extended, rest) = match start.extended() {
-            0 => (0, rest),
-            2 => match rest.split_first_chunk() {
-                Some((len, rest)) => (u64::from(u16::from_be_bytes(*len)), rest),
-                None => return Ok(false),
-            },
-            _ => match rest.split_first_chunk() {
-                Some((len, rest)) => (u64::from_be_bytes(*len), rest),
-                None => return Ok(false),
-            },
-        };
-        let mut len = usize::from(start.extended()).saturating_add(2);
-        if R::READS_MASKED {
-            let Some(key) = rest.first_chunk() else { return Ok(false) };
-            self.rest.key = *key;
-            len = len.saturating_add(4);
-        }
-        self.declare(start, extended)?;
-        self.begin_payload(start);
-        input.take(len);
-        Ok(true)
     }
 
     /// Goes on in a header of which `n` bytes behind the first two have come.
@@ -196,12 +174,12 @@ impl<R: Role> Connection<R> {
         self.rest.section = match (start.opcode, self.rest.receiving) {
             (Opcode::Control(control), _) => Section::Control(control),
             (_, Some(kind)) => Section::Data { kind, last: start.last },
-            (_, None) => Section::Header,
+            (_, None) => Section::Message,
         };
     }
 
     /// Consumes and unmasks payload of the frame, at most `most` bytes.
-    fn payload<'b>(&mut self, input: &mut Input<'b>, most: usize) -> &'b mut [u8] {
+    fn payload<'b>(&mut self, input: &mut Bytes<'b>, most: usize) -> &'b mut [u8] {
         let most = usize::try_from(self.rest.frame_left).map_or(most, |left| left.min(most));
         let payload = input.take(most);
         if R::READS_MASKED {
@@ -214,22 +192,22 @@ impl<R: Role> Connection<R> {
 
     fn data<'b>(
         &mut self,
-        input: &mut Input<'b>,
+        input: &mut Bytes<'b>,
         kind: Kind,
         last: bool,
     ) -> Result<Step<'b>, Error> {
-        if input.is_empty() && self.rest.frame_left != 0 {
+        if input.as_slice().is_empty() && self.rest.frame_left != 0 {
             return Ok(Step::Empty);
         }
         let joins = kind == Kind::Text && !self.rest.held.is_empty();
         let most = if joins { self.rest.held.missing() } else { usize::MAX };
         let data = self.payload(input, most);
         let last = last && self.rest.frame_left == 0;
-        if self.rest.frame_left == 0 {
-            self.rest.section = Section::Header;
-        }
         if last {
             self.rest.receiving = None;
+        }
+        if self.rest.frame_left == 0 {
+            self.frame_ended();
         }
         match kind {
             Kind::Text if joins => self.join(data, last),
@@ -276,8 +254,19 @@ impl<R: Role> Connection<R> {
         if valid == 0 {
             return Err(invalid);
         }
-        self.found = Some(invalid);
+        self.found_behind(invalid);
         Ok(valid)
+    }
+
+    /// Reports `error` after the event that is handed out now.
+    pub(super) const fn found_behind(&mut self, error: Error) {
+        self.found = Some(error);
+        self.rest.section = Section::Discard;
+    }
+
+    pub(super) const fn frame_ended(&mut self) {
+        self.rest.section =
+            if self.rest.receiving.is_some() { Section::Fragment } else { Section::Message };
     }
 
     /// Text behind the first bytes of a code point, and no more of it than that code point.
@@ -315,19 +304,23 @@ impl<R: Role> Connection<R> {
     }
 
     /// The payload of a control frame, when all of it has come.
-    fn control_payload<'i>(&mut self, input: &'i mut Input<'_>) -> Option<&'i [u8]> {
+    fn control_payload<'i, 'b: 'i>(
+        &mut self,
+        input: &mut Bytes<'b>,
+        scratch: &'i mut Scratch,
+    ) -> Option<&'i [u8]> {
         let to_come = usize::try_from(self.rest.frame_left).unwrap_or(usize::MAX);
         let payload = self.payload(input, usize::MAX);
         if payload.len() == to_come && !self.controls.has_incoming() {
-            self.rest.section = Section::Header;
+            self.frame_ended();
             return Some(payload);
         }
         self.controls.keep(payload, to_come);
         if self.rest.frame_left != 0 {
             return None;
         }
-        self.rest.section = Section::Header;
-        let payload = input.join(self.controls.incoming());
+        self.frame_ended();
+        let payload = scratch.hold(self.controls.incoming());
         self.controls.taken();
         Some(payload)
     }

@@ -13,7 +13,7 @@
 //! ```
 //! use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings};
 //! use ws_proto::handshake::Agreed;
-//! use ws_proto::{Client, Config, Connection, Event, Input, Part, Server};
+//! use ws_proto::{Client, Config, Connection, Event, Input, Part, Scratch, Server};
 //!
 //! // As the opening handshake would have agreed.
 //! let agreement = Agreement::default();
@@ -27,7 +27,8 @@
 //! assert!(wire.len() < 60);
 //!
 //! let mut inflater = Inflater::new(agreement.received);
-//! let mut input = Input::new(&mut wire);
+//! let mut scratch = Scratch::new();
+//! let mut input = Input::new(&mut wire, &mut scratch);
 //! let event = server.next_event_inflated(&mut input, &mut inflater)?;
 //! assert_eq!(event, Some(Event::Text(Part { data: &text, first: true, last: true })));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use super::{Seen, cut, reference};
 use crate::handshake::Agreed;
-use crate::{Client, Config, Connection, Error, Input, Pongs, Role, Server, State, Transport};
+use crate::{
+    Client, Config, Connection, Error, Input, Pongs, Role, Scratch, Server, State, Transport,
+};
 
 /// What a connection made of its input.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,7 +77,8 @@ fn run<'b, R: Role>(
         let mut read = read.to_vec();
         // A frame takes two bytes at least, and a violation may stand behind the last event.
         let mut left = read.len() + 1;
-        let mut input = Input::new(&mut read);
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(&mut read, &mut scratch);
         loop {
             match conn.next_event(&mut input) {
                 Ok(Some(event)) => {

@@ -6,7 +6,7 @@ use super::{Seen, cut};
 use crate::deflate::{Agreement, Context, Inflater};
 use crate::frame::{Header, Opcode};
 use crate::handshake::Agreed;
-use crate::{Client, Config, Connection, Error, Input, Kind};
+use crate::{Client, Config, Connection, Error, Input, Kind, Scratch};
 
 /// More than an inflater hands out at a time, with what a code point lacks.
 const MOST: usize = 16 * 1024 + 3;
@@ -73,7 +73,8 @@ fn run<'b>(
     let (mut seen, mut error) = (Vec::new(), None);
     for read in reads {
         let mut read = read.to_vec();
-        let mut input = Input::new(&mut read);
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(&mut read, &mut scratch);
         loop {
             match conn.next_event_inflated(&mut input, &mut inflater) {
                 Ok(Some(event)) => {

@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use super::Seen;
 use crate::handshake::Agreed;
 use crate::{
-    Client, CloseCode, Closed, Config, Connection, Input, Kind, Pongs, Role, SendError, Server,
-    Slice, State, Store, Transport,
+    Client, CloseCode, Closed, Config, Connection, Input, Kind, Pongs, Role, Scratch, SendError,
+    Server, Slice, State, Store, Transport,
 };
 
 /// What one end does: the code of an operation, whether the client does it, and bytes for it.
@@ -142,7 +142,8 @@ impl<R: Role> End<R> {
     /// Reads as much of the peer's bytes at once, and sends what is owed for them.
     fn read(&mut self, wire: &mut VecDeque<u8>, most: usize) {
         let mut bytes: Vec<u8> = wire.drain(..most.min(wire.len())).collect();
-        let mut input = Input::new(&mut bytes);
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(&mut bytes, &mut scratch);
         let mut out = Vec::new();
         while let Some(event) = self.conn.next_event(&mut input).expect("the peer keeps the rules")
         {

@@ -7,7 +7,8 @@ mod frames;
 pub(crate) use frames::{Len, close_frame, ends, frame, header, masked};
 
 use ws_proto::{
-    Client, Config, Connection, Error, Event, Full, Input, Part, Role, Sink, State, Transport,
+    Client, Config, Connection, Error, Event, Full, Input, Part, Role, Scratch, Sink, State,
+    Transport,
 };
 
 /// The masking key of every frame in the tests, as in RFC 6455 §5.7.
@@ -182,7 +183,8 @@ pub(crate) fn read<R: Role>(conn: &mut Connection<R>, bytes: &[u8], log: &mut Lo
     let mut bytes = bytes.to_vec();
     // A frame takes two bytes at least, and a violation may stand behind the last event.
     let mut events_left = bytes.len() + 1;
-    let mut input = Input::new(&mut bytes);
+    let mut scratch = Scratch::new();
+    let mut input = Input::new(&mut bytes, &mut scratch);
     loop {
         match conn.next_event(&mut input) {
             Ok(Some(event)) => {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::harness::{End, FixedKey, Wire, client_conn, server_conn};
 use ws_proto::{
-    CloseCode, Closed, Config, Connection, Event, Input, Kind, Part, Role, SendError, Server, Sink,
-    State, Transport, mask,
+    CloseCode, Closed, Config, Connection, Event, Input, Kind, Part, Role, Scratch, SendError,
+    Server, Sink, State, Transport, mask,
 };
 
 /// Something that one of the two does, or that happens to the bytes between them.
@@ -131,7 +131,8 @@ impl<R: Role> Host<R> {
     }
 
     fn read(&mut self, bytes: &mut [u8]) {
-        let mut input = Input::new(bytes);
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(bytes, &mut scratch);
         loop {
             let event = self.conn.next_event(&mut input).expect("the other end keeps the protocol");
             let Some(event) = event else { break };
