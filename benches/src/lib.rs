@@ -2,10 +2,16 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
     clippy::indexing_slicing,
     clippy::missing_errors_doc,
     reason = "measurements, not a product"
 )]
+
+pub mod cores;
+pub mod load;
+pub mod point;
+pub mod spread;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -22,7 +28,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Whatever fails ends the measurement.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A `ws-mio-server` beside this program, which ends with this value.
+/// A server beside this program, which ends with this value.
 #[derive(Debug)]
 pub struct Server(Child);
 
@@ -34,12 +40,18 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts it on a free port; the address comes with it.
+    /// Starts a `ws-mio-server` on a free port; the address comes with it.
     pub fn start(program: &Path, options: &[String]) -> Result<(Self, String)> {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--ping-interval", "0s"]).args(options);
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| {
-            format!("{}: {e}; build it with `cargo build --release`", program.display())
+        Self::spawn(&mut command)
+    }
+
+    /// Starts any server that prints `ws://` and its address; that comes with it.
+    pub fn spawn(command: &mut Command) -> Result<(Self, String)> {
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| {
+            let program = Path::new(command.get_program()).display();
+            format!("{program}: {error}; build it with `cargo build --release`")
         })?;
         let stdout = child.stdout.take().ok_or("no output")?;
         let server = Self(child);
@@ -108,11 +120,12 @@ pub fn open(address: &str, path: &str, offer: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_nodelay(true)?;
-    write!(
-        stream,
+    // In one piece, so that the floor server need not put it together.
+    let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let (mut response, mut byte) = (Vec::new(), [0]);
     while !response.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
