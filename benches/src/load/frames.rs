@@ -51,14 +51,15 @@ fn header(mask: u8, size: usize, out: &mut Vec<u8>) {
 mod tests {
     use super::Burst;
     use ws_proto::handshake::Agreed;
-    use ws_proto::{Config, Connection, Event, Input, Server};
+    use ws_proto::{Config, Connection, Event, Input, Scratch, Server};
 
     #[test]
     fn what_is_due_is_what_a_server_would_send() {
         for size in [0, 125, 126, 65_535, 65_536] {
             let mut burst = Burst::new(2, size);
             let mut server = Connection::new(Server, Config::default(), Agreed::elsewhere());
-            let (mut input, mut out) = (Input::new(&mut burst.sent), Vec::new());
+            let (mut scratch, mut out) = (Scratch::new(), Vec::new());
+            let mut input = Input::new(&mut burst.sent, &mut scratch);
             while let Some(event) = server.next_event(&mut input).unwrap() {
                 let Event::Binary(part) = event else { panic!("{event:?}") };
                 assert!(part.first && part.last);
