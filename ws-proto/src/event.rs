@@ -61,6 +61,7 @@ pub enum Message<'a> {
 
 impl<'a> Message<'a> {
     /// The kind.
+    #[inline]
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
@@ -70,6 +71,7 @@ impl<'a> Message<'a> {
     }
 
     /// The payload's bytes, of either kind.
+    #[inline]
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         match self {
@@ -80,12 +82,14 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> From<&'a str> for Message<'a> {
+    #[inline]
     fn from(text: &'a str) -> Self {
         Self::Text(text)
     }
 }
 
 impl<'a> From<&'a [u8]> for Message<'a> {
+    #[inline]
     fn from(bytes: &'a [u8]) -> Self {
         Self::Binary(bytes)
     }

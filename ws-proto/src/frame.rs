@@ -31,6 +31,7 @@ impl Opcode {
         })
     }
 
+    #[inline]
     const fn bits(self) -> u8 {
         match self {
             Self::Continuation => 0x0,
@@ -40,6 +41,12 @@ impl Opcode {
             Self::Control(Control::Ping) => 0x9,
             Self::Control(Control::Pong) => 0xa,
         }
+    }
+
+    /// The first byte of a message's last frame, or of a control frame.
+    #[inline]
+    pub(crate) const fn last(self) -> u8 {
+        0x80 | self.bits()
     }
 }
 
@@ -54,7 +61,7 @@ pub struct Header {
 impl Header {
     /// The shortest header for `len` bytes of payload, at most 2^63 − 1.
     pub(crate) fn new(opcode: Opcode, last: bool, len: u64, key: Option<[u8; 4]>) -> Self {
-        Self::with_first(if last { 0x80 } else { 0 } | opcode.bits(), len, key)
+        Self::with_first(if last { opcode.last() } else { opcode.bits() }, len, key)
     }
 
     /// The header of the first frame of a compressed message: RSV1 is set (RFC 7692 §6).
@@ -66,20 +73,22 @@ impl Header {
 
     fn with_first(first: u8, len: u64, key: Option<[u8; 4]>) -> Self {
         let mask = if key.is_some() { 0x80 } else { 0 };
-        let mut header = Self { bytes: [0; 14], len: 0, key };
-        match (u8::try_from(len), u16::try_from(len)) {
-            (Ok(short @ 0..=125), _) => header.push(&[first, mask | short]),
+        let [a, b, c, d] = key.unwrap_or_default();
+        let (bytes, len) = match (u8::try_from(len), u16::try_from(len)) {
+            (Ok(short @ 0..=125), _) => {
+                ([first, mask | short, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0], 2u8)
+            }
             (_, Ok(medium)) => {
-                header.push(&[first, mask | 126]);
-                header.push(&medium.to_be_bytes());
+                let [m, n] = medium.to_be_bytes();
+                ([first, mask | 126, m, n, a, b, c, d, 0, 0, 0, 0, 0, 0], 4)
             }
             _ => {
-                header.push(&[first, mask | 127]);
-                header.push(&len.to_be_bytes());
+                let [m, n, o, p, q, r, s, t] = len.to_be_bytes();
+                ([first, mask | 127, m, n, o, p, q, r, s, t, a, b, c, d], 10)
             }
-        }
-        header.push(key.as_ref().map_or(&[], |key| key));
-        header
+        };
+        let masking = if key.is_some() { 4 } else { 0 };
+        Self { bytes, len: len.saturating_add(masking), key }
     }
 
     /// The header of a whole message from a server: the same for every peer that has agreed to no
@@ -93,6 +102,7 @@ impl Header {
     }
 
     /// The header's bytes.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
@@ -100,17 +110,10 @@ impl Header {
 
     /// The key that the payload must be masked with ([`mask::apply`](crate::mask::apply)); `None` for
     /// a server.
+    #[inline]
     #[must_use]
     pub const fn masking_key(&self) -> Option<[u8; 4]> {
         self.key
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        let free = self.bytes.iter_mut().skip(usize::from(self.len));
-        for (to, from) in free.zip(bytes) {
-            *to = *from;
-            self.len = self.len.saturating_add(1);
-        }
     }
 }
 

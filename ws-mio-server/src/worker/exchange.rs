@@ -16,6 +16,9 @@ pub(super) struct Overflow {
 impl Worker {
     /// Sends out what handlers have published: each topic's messages by way of the topic's owner.
     pub(super) fn publish(&mut self) {
+        if self.context.publications.is_empty() {
+            return;
+        }
         for publication in std::mem::take(&mut self.context.publications) {
             let owner = owner(&publication.topic, self.mailboxes.len());
             if owner == usize::from(self.context.worker) {

@@ -6,7 +6,7 @@ mod slot;
 pub(crate) use exchange::owner;
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -251,7 +251,7 @@ impl Worker {
             let (handlers, context) = (&mut self.handlers, &mut self.context);
             let most = if slot.session.is_compressed() { COMPRESSED } else { BUFFER };
             let buffer = self.buffer.get_mut(..most).unwrap_or_default();
-            match slot.stream.read(buffer) {
+            match slot.receive(buffer) {
                 Ok(0) => {
                     slot.session.end_of_input(key, handlers, context);
                     return self.settle(key);

@@ -1,9 +1,10 @@
 //! One connection's socket and session.
 
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, IoSlice};
 
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
+use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags};
 use slotmap::Key as _;
 use ws_proto::CloseCode;
 
@@ -59,6 +60,23 @@ impl Slot {
         poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
     }
 
+    /// Reads what has come, as much as fits; none: the peer's end has come.
+    // By system calls of their own: those of libc are points of cancellation, which costs as much as all
+    // that is done here for a message.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (_, n) = net::recv(&self.stream, buffer, RecvFlags::empty())?;
+        Ok(n)
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(net::send(&self.stream, bytes, SendFlags::NOSIGNAL)?)
+    }
+
+    fn send_all(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let nothing = &mut SendAncillaryBuffer::default();
+        Ok(net::sendmsg(&self.stream, slices, nothing, SendFlags::NOSIGNAL)?)
+    }
+
     pub(super) fn schedule(&mut self, key: Key, wheel: &mut Wheel<Key>, context: &Context) {
         let Some(deadline) = self.session.deadline(&context.settings) else { return };
         let tick = Tick::at(deadline);
@@ -90,7 +108,7 @@ impl Slot {
         if self.session.queued() == 0 {
             while let Some(bytes) = context.cork.get(sent..).filter(|bytes| !bytes.is_empty()) {
                 context.counters.writes.add_one();
-                match self.stream.write(bytes) {
+                match self.send(bytes) {
                     Ok(n) => sent = sent.saturating_add(n),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         self.blocked = true;
@@ -144,7 +162,7 @@ impl Slot {
             let mut slices = [IoSlice::new(&[]); BATCH];
             let filled = outbox.slices(&mut slices);
             context.counters.writes.add_one();
-            match self.stream.write_vectored(slices.get(..filled).unwrap_or_default()) {
+            match self.send_all(slices.get(..filled).unwrap_or_default()) {
                 Ok(n) => {
                     self.session.sent(n, context.now);
                     // A peer that is not read from proves only by this that it lives. Otherwise it

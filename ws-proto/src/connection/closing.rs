@@ -55,6 +55,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    #[inline]
     pub(super) const fn state(self) -> State {
         match self {
             Self::Open => State::Open,
@@ -76,6 +77,7 @@ pub(super) enum OwedClose {
 
 impl<R: Role> Connection<R> {
     /// How far the closing handshake is.
+    #[inline]
     #[must_use]
     pub const fn state(&self) -> State {
         self.rest.phase.state()

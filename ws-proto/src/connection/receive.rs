@@ -45,6 +45,7 @@ impl<R: Role> Connection<R> {
     pub fn next_event<'i>(&mut self, input: &'i mut Input<'_>) -> Result<Option<Event<'i>>, Error> {
         match self.whole_message(input.bytes()) {
             Some((kind, data)) => self.whole_event(kind, data),
+            None if input.is_empty() && self.is_between_messages() => Ok(None),
             None => input.consume(|bytes, scratch| self.next(bytes, scratch, None)),
         }
     }

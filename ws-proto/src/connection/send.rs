@@ -11,6 +11,7 @@ impl<R: Role> Connection<R> {
     ///
     /// # Errors
     /// [`SendError::Closing`], [`SendError::MessageUnfinished`], [`SendError::Full`].
+    #[inline]
     pub fn send<'m>(
         &mut self,
         message: impl Into<Message<'m>>,
@@ -18,6 +19,29 @@ impl<R: Role> Connection<R> {
         out: &mut impl Sink,
     ) -> Result<(), SendError> {
         let message = message.into();
+        if last && R::READS_MASKED && self.rest.sending.is_none() && self.rest.phase == Phase::Open
+        {
+            // What nearly every message of a server is, without a header to be put together first.
+            let first = Opcode::Message(message.kind()).last();
+            let bytes = message.as_bytes();
+            match (u8::try_from(bytes.len()), u16::try_from(bytes.len())) {
+                (Ok(len @ 0..=125), _) => return Ok(out.put(&[first, len], bytes).map(drop)?),
+                (_, Ok(len)) => {
+                    let [a, b] = len.to_be_bytes();
+                    return Ok(out.put(&[first, 126, a, b], bytes).map(drop)?);
+                }
+                _ => {}
+            }
+        }
+        self.send_part(message, last, out)
+    }
+
+    fn send_part(
+        &mut self,
+        message: Message<'_>,
+        last: bool,
+        out: &mut impl Sink,
+    ) -> Result<(), SendError> {
         let bytes = message.as_bytes();
         let header = self.message_header(message.kind(), bytes.len() as u64, last)?;
         write(&header, bytes, out)?;

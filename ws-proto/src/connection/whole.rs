@@ -7,6 +7,12 @@ use crate::input::Bytes;
 use crate::{Error, Event, Kind, Part, Role, mask};
 
 impl<R: Role> Connection<R> {
+    /// Whether a message may begin, and nothing of it has come.
+    #[inline]
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.rest.section == Section::Message
+    }
+
     /// The kind and the payload of the next message, if it is in one frame, uncompressed and all there.
     /// `None`: it is not, and nothing has changed; what is less common is read byte by byte.
     #[inline]
@@ -14,7 +20,7 @@ impl<R: Role> Connection<R> {
         &mut self,
         input: &mut Bytes<'b>,
     ) -> Option<(Kind, &'b mut [u8])> {
-        if self.rest.section != Section::Message {
+        if !self.is_between_messages() {
             return None;
         }
         let bytes = input.as_slice();
