@@ -179,14 +179,48 @@ fn s7_2_3_examples() {
 
 #[test]
 fn s7_2_3_6_empty_messages() {
-    for bytes in
-        [&[0xc1, 0x01, 0x00][..], &[0x41, 0x00, 0x80, 0x01, 0x00], &[0x81, 0x00], &[0xc1, 0x00]]
-    {
+    for bytes in [
+        &[0xc1, 0x01, 0x00][..],
+        &[0x41, 0x00, 0x80, 0x01, 0x00],
+        &[0x41, 0x01, 0x00, 0x80, 0x00],
+        &[0xc1, 0x02, 0x03, 0x00],
+        &[0x81, 0x00],
+    ] {
         let read = at_every_split(bytes, 0);
-        if bytes != [0xc1, 0x00] {
-            assert_eq!(read, Read { messages: vec![text("")], ..Read::default() }, "{bytes:?}");
+        assert_eq!(read, Read { messages: vec![text("")], ..Read::default() }, "{bytes:?}");
+    }
+}
+
+#[test]
+fn s7_2_2_a_message_that_was_cut_is_broken() {
+    // Nothing at all is no compressed data either.
+    assert_eq!(at_every_split(&[0xc2, 0x00], 9).error, Some(Error::BrokenDeflate));
+    let data = (0..3000u32).flat_map(|i| (i * i).to_le_bytes()).collect::<Vec<_>>();
+    for whole in [reference(b"Hello, hello, hello"), reference(&data)] {
+        assert_eq!(at_every_split(&frame(0xc2, &whole), 1 << 20).error, None);
+        for cut in (1..whole.len()).take(64) {
+            for context in [context(15, true), context(15, false)] {
+                let bytes = frame(0xc2, &whole[..whole.len() - cut]);
+                let read = read(&mut client(1 << 20), &mut Inflater::new(context), &bytes, 1000);
+                assert_eq!(read.error, Some(Error::BrokenDeflate), "{cut} bytes less");
+                assert_eq!(read.messages, [], "{cut} bytes less");
+            }
         }
     }
+}
+
+#[test]
+fn s6_1_control_frames_stand_between_the_fragments_of_a_compressed_message() {
+    let data = reference("one, two, three, four, five, six, seven".as_bytes());
+    let mut bytes = Vec::new();
+    for (i, byte) in data.iter().enumerate() {
+        bytes.extend(frame(if i == 0 { 0x41 } else { 0x00 }, &[*byte]));
+        bytes.extend(frame(0x89, b"are you there?"));
+    }
+    bytes.extend(frame(0x80, &[]));
+    let read = at_every_split(&bytes, 39);
+    let messages = vec![text("one, two, three, four, five, six, seven")];
+    assert_eq!(read, Read { messages, ..Read::default() });
 }
 
 #[test]

@@ -19,8 +19,6 @@ pub struct Inflater {
     /// What was inflated last, and before it what a code point lacks.
     out: Box<[u8]>,
     takeover: bool,
-    /// How much of the tail that ends the message has been fed.
-    tail: usize,
     /// Whether the last step filled `out`, so that more may come without more input.
     more: bool,
 }
@@ -52,7 +50,6 @@ impl Inflater {
             stream: Stream(Inflate::new(false, context.window.get())),
             out: vec![0; CHUNK].into_boxed_slice(),
             takeover: context.takeover,
-            tail: 0,
             more: false,
         }
     }
@@ -60,7 +57,6 @@ impl Inflater {
     /// Forgets whatever has been inflated, to serve another connection without context takeover.
     pub fn reset(&mut self) {
         self.stream.0.reset(false);
-        self.tail = 0;
         self.more = false;
     }
 
@@ -85,28 +81,18 @@ impl Inflater {
         let free = free.get_mut(..most).unwrap_or_default();
         let mut step = Inflated { consumed: 0, produced: 0, end: End::NotYet };
         let final_block = self.stream.step(input, free, &mut step);
-        let all = last && step.consumed == input.len();
-        if all && final_block {
-            step.end = End::Message;
-        }
-        while all && step.end == End::NotYet && step.produced < most {
-            let tail = TAIL.get(self.tail..).unwrap_or_default();
-            let consumed = step.consumed;
-            let final_block = self.stream.step(tail, free, &mut step);
-            self.tail = self.tail.saturating_add(step.consumed.saturating_sub(consumed));
-            step.consumed = consumed;
-            if step.end == End::NotYet
-                && (final_block || (self.tail == TAIL.len() && step.produced < most))
-            {
+        if last && step.consumed == input.len() && step.end == End::NotYet {
+            if final_block {
                 step.end = End::Message;
+            } else if step.produced < most {
+                // There was room, so all that the message has told is out.
+                let whole = self.stream.ends_with_tail();
+                step.end = if whole { End::Message } else { End::Broken };
             }
         }
         self.more = step.end == End::NotYet && step.produced == most;
-        if step.end == End::Message {
-            self.tail = 0;
-            if !self.takeover {
-                self.stream.0.reset(false);
-            }
+        if step.end == End::Message && !self.takeover {
+            self.stream.0.reset(false);
         }
         step
     }
@@ -145,5 +131,17 @@ impl Stream {
                 false
             }
         }
+    }
+
+    /// Takes in the tail of a message, and tells whether one block has ended there and none has begun, as it
+    /// is when the message is whole (RFC 7692 §7.2.1).
+    fn ends_with_tail(&mut self) -> bool {
+        let [a, b, c, d] = TAIL;
+        // It stops where a block ends, so the byte too much is left; a message that was cut takes it, or
+        // stops before, or makes something of the tail.
+        let (total_in, total_out) = (self.0.total_in(), self.0.total_out());
+        let status = self.0.decompress(&[a, b, c, d, 0], &mut [0], InflateFlush::Block);
+        let consumed = self.0.total_in().saturating_sub(total_in);
+        status == Ok(Status::Ok) && consumed == 4 && self.0.total_out() == total_out
     }
 }
