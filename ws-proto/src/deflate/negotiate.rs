@@ -106,8 +106,10 @@ impl Params {
         }
         let sent = match answer.client_window {
             None => settings.sent.window,
-            // A window that the compressor can't keep to is refused.
-            Some(ClientWindow::Bits(bits)) => WindowBits::new(bits)?.min(settings.sent.window),
+            // No larger than offered, and none that the compressor can't keep to.
+            Some(ClientWindow::Bits(bits)) => {
+                WindowBits::new(bits).filter(|window| *window <= settings.sent.window)?
+            }
             Some(ClientWindow::Any) => return None,
         };
         Some(Agreement {
@@ -348,6 +350,15 @@ mod tests {
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=11",
         ] {
             assert_eq!(check(answer, Some(&ask)), Err(NotOffered), "{answer}");
+        }
+        let small = Settings {
+            sent: Context { window: window(10), takeover: true },
+            ..Settings::default()
+        };
+        for (answer, expected) in [(9, Some(window(9))), (10, Some(window(10))), (11, None)] {
+            let answer = format!("permessage-deflate; client_max_window_bits={answer}").leak();
+            let agreed = check(answer, Some(&small)).ok().flatten();
+            assert_eq!(agreed.map(|agreement| agreement.sent.window), expected, "{answer}");
         }
         let answer = "permessage-deflate; server_no_context_takeover; server_max_window_bits=8";
         assert_eq!(check(answer, Some(&ask)).unwrap().unwrap().received.window, WindowBits::MIN);
