@@ -10,6 +10,10 @@ use crate::input::Bytes;
 use crate::utf8::Held;
 use crate::{Error, Event, Header, Input, Kind, Message, Part, Role, SendError, Sink, mask};
 
+/// How much compressed data is unmasked at a time. What a step leaves of it is masked again, so this must not
+/// be as much as a caller cares to read at once.
+const UNMASKED: usize = 16 * 1024;
+
 /// What a step of inflating came to.
 pub(super) enum Inflation {
     /// So many bytes of the inflater's output are a part.
@@ -111,7 +115,8 @@ impl<R: Role> Connection<R> {
         }
         let room = self.rest.max_message.saturating_sub(self.rest.message_len);
         let held = core::mem::replace(&mut self.rest.held, Held::NOTHING);
-        let payload = input.peek(usize::try_from(self.rest.frame_left).unwrap_or(usize::MAX));
+        let frame_left = usize::try_from(self.rest.frame_left).unwrap_or(usize::MAX);
+        let payload = input.peek(frame_left.min(UNMASKED));
         let all = payload.len() as u64 == self.rest.frame_left;
         if R::READS_MASKED {
             mask::apply(payload, self.rest.key);
