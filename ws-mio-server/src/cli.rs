@@ -53,13 +53,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = window)]
     deflate_window: WindowBits,
 
-    /// A message of fewer bytes goes uncompressed
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = size)]
-    deflate_threshold: u64,
+    /// A message of fewer bytes goes uncompressed [default: 256, or 32 if dedicated]
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    deflate_threshold: Option<u64>,
 
     /// Memory that compression may come to need in all; beyond, new connections share, then go without
     ///
-    /// Each connection has 64 KiB reserved, or about 500 KiB if dedicated; an idle one uses none of it,
+    /// Each connection has 64 KiB reserved, or up to 355 KiB if dedicated; an idle one uses none of it,
     /// unless dedicated.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     deflate_memory: u64,
@@ -71,7 +71,7 @@ enum Compression {
     Off,
     /// Each message for itself: an idle connection costs nothing more
     Shared,
-    /// With a compressor of each connection's own: smaller messages, up to 500 KiB a connection
+    /// With a compressor of each connection's own: smaller messages, up to 355 KiB a connection
     Dedicated,
 }
 
@@ -104,8 +104,11 @@ impl Args {
             })
             .deflate_level(self.deflate_level)
             .deflate_window(self.deflate_window)
-            .deflate_threshold(usize::try_from(self.deflate_threshold).unwrap_or(usize::MAX))
             .deflate_memory(usize::try_from(self.deflate_memory).unwrap_or(usize::MAX));
+        let builder = match self.deflate_threshold {
+            Some(bytes) => builder.deflate_threshold(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            None => builder,
+        };
         match self.workers {
             Some(workers) => builder.workers(workers),
             None => builder,

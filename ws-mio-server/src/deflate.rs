@@ -15,7 +15,7 @@ pub enum Deflate {
     #[default]
     Shared,
     /// With a compressor of each connection's own, so that a message may refer to those before it: the
-    /// smallest messages, for up to 500 KiB a connection.
+    /// smallest messages, for up to 355 KiB a connection.
     Dedicated,
 }
 
@@ -40,6 +40,15 @@ pub(crate) struct Reserved {
     of: Arc<AtomicUsize>,
 }
 
+impl Reserved {
+    fn shrink_to(mut self, bytes: usize) -> Self {
+        let less = self.bytes.saturating_sub(bytes);
+        self.of.fetch_sub(less, Ordering::Relaxed);
+        self.bytes = self.bytes.saturating_sub(less);
+        self
+    }
+}
+
 impl Drop for Reserved {
     fn drop(&mut self) {
         self.of.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -61,23 +70,40 @@ impl Policy {
     /// each has an inflater reserved.
     pub(crate) fn offer(&self) -> Option<(Settings, Reserved)> {
         let window = self.settings.sent.window;
-        let own = INFLATER.saturating_add(deflater_size(&self.settings, window));
         let dedicated = match self.deflate {
             Deflate::Off => return None,
-            Deflate::Dedicated => self.reserve(own),
+            Deflate::Dedicated => self.reserve(self.memory(Context { window, takeover: true })),
             Deflate::Shared => None,
         };
         let takeover = dedicated.is_some();
-        let reserved = dedicated.or_else(|| self.reserve(INFLATER))?;
         let context = Context { window, takeover };
+        let reserved = dedicated.or_else(|| self.reserve(self.memory(context)))?;
         Some((Settings { sent: context, received: context, ..self.settings }, reserved))
     }
 
+    /// Keeps of what was reserved for an offer what the agreement needs.
+    pub(crate) fn settle(
+        &self,
+        reserved: Reserved,
+        agreement: Option<Agreement>,
+    ) -> Option<Reserved> {
+        let needed = self.memory(agreement?.sent);
+        Some(reserved.shrink_to(needed))
+    }
+
+    /// Bytes that a connection may come to need that sends with this context.
+    fn memory(&self, sent: Context) -> usize {
+        let deflater = match sent.takeover {
+            true => Deflater::memory(&self.settings, sent.window).allocated,
+            false => 0,
+        };
+        Inflater::MEMORY.saturating_add(deflater)
+    }
+
     fn reserve(&self, bytes: usize) -> Option<Reserved> {
-        let before = self.reserved.fetch_add(bytes, Ordering::Relaxed);
-        let reserved = Reserved { bytes, of: Arc::clone(&self.reserved) };
-        // Otherwise it is given back at once.
-        (before.saturating_add(bytes) <= self.budget).then_some(reserved)
+        let sum = |reserved: usize| reserved.checked_add(bytes).filter(|sum| *sum <= self.budget);
+        let done = self.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
+        done.is_ok().then(|| Reserved { bytes, of: Arc::clone(&self.reserved) })
     }
 }
 
@@ -125,13 +151,51 @@ impl Pool {
     }
 }
 
-/// Bytes that an inflater takes, whatever its window.
-const INFLATER: usize = 64 * 1024;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Bytes that a deflater takes at the most, as its documentation has it.
-fn deflater_size(settings: &Settings, window: WindowBits) -> usize {
-    let bytes = |bits: u8| 1usize.wrapping_shl(bits.into());
-    let (window, memory) = (bytes(window.get()), bytes(settings.memory_level.clamp(1, 9)));
-    let (window, memory) = (window.saturating_mul(4), memory.saturating_mul(7 * 64));
-    window.saturating_add(memory).saturating_add((128 + 64) * 1024)
+    fn policy(deflate: Deflate, budget: usize) -> Policy {
+        Policy { deflate, budget, ..Policy::new() }
+    }
+
+    fn reserved(policy: &Policy) -> usize {
+        policy.reserved.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn the_budget_is_exact() {
+        let own = policy(Deflate::Dedicated, 0).memory(Context::default());
+        let policy = policy(Deflate::Dedicated, 2 * own + Inflater::MEMORY);
+        let mut offers = (0..5).map(|_| policy.offer()).collect::<Vec<_>>();
+        let takeovers = offers.iter().map(|o| o.as_ref().map(|(s, _)| s.sent.takeover));
+        let expected = [Some(true), Some(true), Some(false), None, None];
+        assert_eq!(takeovers.collect::<Vec<_>>(), expected);
+        assert_eq!(reserved(&policy), policy.budget);
+        // What is given back is there for others, to the byte.
+        drop(offers.remove(0));
+        assert_eq!(reserved(&policy), own + Inflater::MEMORY);
+        assert!(policy.offer().is_some_and(|(settings, _)| settings.sent.takeover));
+        drop(offers);
+        assert_eq!(reserved(&policy), 0);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_what_was_agreed_needs() {
+        let policy = policy(Deflate::Dedicated, usize::MAX);
+        let offered = || policy.offer().unwrap().1;
+        assert!(policy.settle(offered(), None).is_none(), "nothing was agreed on");
+        assert_eq!(reserved(&policy), 0);
+        let agreement = |bits, takeover| {
+            let window = WindowBits::new(bits).unwrap();
+            Agreement { sent: Context { window, takeover }, received: Context::default() }
+        };
+        let small = policy.settle(offered(), Some(agreement(9, true)));
+        let deflater = Deflater::memory(&policy.settings, WindowBits::MIN).allocated;
+        assert_eq!(reserved(&policy), Inflater::MEMORY + deflater);
+        let none = policy.settle(offered(), Some(agreement(15, false)));
+        assert_eq!(reserved(&policy), 2 * Inflater::MEMORY + deflater);
+        drop((small, none));
+        assert_eq!(reserved(&policy), 0);
+    }
 }

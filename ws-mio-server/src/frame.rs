@@ -12,9 +12,9 @@ pub(crate) struct Frame {
     kind: Kind,
     /// Where the payload starts in it.
     payload: usize,
-    /// The frame compressed with each window, from the smallest, once somebody wants it so; as it is, if
-    /// that is not worth it.
-    deflated: [OnceLock<Arc<[u8]>>; 7],
+    /// The frame compressed with each window, from the smallest, once somebody wants it so, if that is
+    /// worth it.
+    deflated: [OnceLock<Option<Arc<[u8]>>>; 7],
 }
 
 impl Frame {
@@ -41,17 +41,22 @@ impl Frame {
         Arc::clone(&self.plain)
     }
 
-    /// The frame for peers that read compressed messages with this window.
-    pub(crate) fn deflated(&self, window: WindowBits, deflater: &mut Deflater) -> Arc<[u8]> {
-        let index = window.get().saturating_sub(WindowBits::MIN.get());
-        let Some(slot) = self.deflated.get(usize::from(index)) else { return self.plain() };
-        Arc::clone(slot.get_or_init(|| {
+    /// The frame compressed with this window; `None` if it is not worth that.
+    ///
+    /// A worker that finds another at it waits, no longer than it would take to do the same itself: all
+    /// workers come to a message at about the same time, and each would do it.
+    pub(crate) fn deflated(
+        &self,
+        window: WindowBits,
+        deflater: &mut Deflater,
+    ) -> Option<Arc<[u8]>> {
+        let index = window.get().checked_sub(WindowBits::MIN.get())?;
+        let slot = self.deflated.get(usize::from(index))?;
+        let deflate = || {
             let mut frame = Vec::new();
-            match deflater.broadcast(self.message(), &mut frame) {
-                Ok(true) => frame.into(),
-                _ => self.plain(),
-            }
-        }))
+            matches!(deflater.broadcast(self.message(), &mut frame), Ok(true)).then(|| frame.into())
+        };
+        slot.get_or_init(deflate).clone()
     }
 
     fn message(&self) -> Message<'_> {

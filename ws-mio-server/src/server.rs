@@ -150,14 +150,15 @@ impl Builder {
         self
     }
 
-    /// A message of fewer bytes goes uncompressed. Default: 64.
+    /// A message of fewer bytes goes uncompressed. Default: 256, or 32 where it may refer to those before it
+    /// ([`Deflate::Dedicated`]).
     pub const fn deflate_threshold(mut self, bytes: usize) -> Self {
-        self.policy.settings.threshold = bytes;
+        self.policy.settings.threshold = Some(bytes);
         self
     }
 
     /// How many bytes the connections of all workers together may come to need to compress and inflate:
-    /// 64 KiB each with shared contexts, about 500 KiB each with dedicated ones. Beyond, new connections
+    /// 64 KiB each with shared contexts, up to 355 KiB each with dedicated ones. Beyond, new connections
     /// get shared contexts, then none. Default: 1 GiB.
     pub const fn deflate_memory(mut self, bytes: usize) -> Self {
         self.policy.budget = bytes;

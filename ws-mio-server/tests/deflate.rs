@@ -18,7 +18,7 @@ use std::net::TcpStream;
 
 use common::{Running, serve, until};
 use ws_mio_server::{Deflate, Handler, Message, Peer, Server};
-use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings};
+use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::head::{self, HeadReader};
 use ws_proto::handshake::{Ask, Pending};
 use ws_proto::{Assembler, Client, Config, Connection, Event, Input, Scratch};
@@ -165,29 +165,97 @@ fn a_broadcast_and_a_reply_take_turns_in_every_mode() {
     }
 }
 
+/// Bytes that a connection with contexts of its own has reserved, and one that shares.
+fn reserved() -> (usize, usize) {
+    let settings = Settings { level: 1, ..Settings::default() };
+    let deflater = Deflater::memory(&settings, WindowBits::MAX).allocated;
+    (Inflater::MEMORY + deflater, Inflater::MEMORY)
+}
+
+/// Whether the next connections have contexts of their own, share, or go without.
+fn takeovers(server: &Running, n: usize) -> (Vec<Option<bool>>, Vec<Browser>) {
+    let open = (0..n).map(|_| Browser::connect(server)).collect::<Vec<_>>();
+    (open.iter().map(|b| b.agreement.map(|a| a.sent.takeover)).collect(), open)
+}
+
 #[test]
 fn past_the_budget_new_connections_share_and_then_go_without() {
-    let server = start(Deflate::Dedicated, (1024 + 128) * 1024);
-    let mut open = Vec::new();
-    for _ in 0..16 {
-        let mut browser = Browser::connect(&server);
+    let (own, shared) = reserved();
+    let server = start(Deflate::Dedicated, 2 * own + 2 * shared);
+    let (modes, mut open) = takeovers(&server, 6);
+    assert_eq!(modes, [Some(true), Some(true), Some(false), Some(false), None, None]);
+    for browser in &mut open {
         browser.send(&json(1));
         assert_eq!(browser.receive(), Ok(json(1)), "never an error");
-        open.push(browser);
     }
-    let modes = open.iter().map(|b| b.agreement.map(|a| a.sent.takeover)).collect::<Vec<_>>();
-    assert_eq!(modes.first(), Some(&Some(true)));
-    let expected = [Some(true), Some(true), Some(false), Some(false)].into_iter();
-    let expected = expected.chain(std::iter::repeat(None)).take(modes.len());
-    assert_eq!(
-        modes,
-        expected.collect::<Vec<_>>(),
-        "about 500 KiB each, then 64 KiB each, then none"
-    );
     // What a connection had is free for the next when it has ended.
     drop(open.remove(0));
     until("the slot is free", || server.handle.stats().connections == open.len());
     assert_eq!(Browser::connect(&server).agreement.map(|a| a.sent.takeover), Some(true));
+}
+
+#[test]
+fn ten_thousand_connections_leave_the_budget_as_it_was() {
+    const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate";
+    let (own, shared) = reserved();
+    let server = start(Deflate::Dedicated, 2 * own + shared);
+    for i in 0..10_000 {
+        let mut client = server.connect();
+        let way = i % 10;
+        let offer = match way {
+            0 => "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8",
+            1 => "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover",
+            2 => "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover",
+            3 => "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10",
+            4 => "Sec-WebSocket-Version: 13",
+            _ => OFFER,
+        };
+        let request = common::request("/echo");
+        let request = format!("{}\r\n{offer}\r\n\r\n", request.trim_end());
+        if way == 5 {
+            client.write(&request.as_bytes()[..request.len() - 9]);
+            client.reset();
+            continue;
+        }
+        client.write(request.as_bytes());
+        // It goes at once, in the middle of a message, with data that is broken, or in good order.
+        match way {
+            6 => {}
+            7 => client.write(&common::frame(0x41, b"\xf2\x48\xcd")),
+            8 => client.write(&common::frame(0xc1, &[0xff; 9])),
+            9 => client.write(&common::close(1000, "")),
+            _ => {
+                let head = client.head();
+                assert!(head.starts_with(if way == 4 { "HTTP/1.1 400 " } else { "HTTP/1.1 101 " }));
+                client.reset();
+            }
+        }
+    }
+    server.until_empty();
+    let (modes, _open) = takeovers(&server, 5);
+    assert_eq!(modes, [Some(true), Some(true), Some(false), None, None]);
+}
+
+#[test]
+fn a_small_broadcast_leaves_the_contexts_of_its_peers() {
+    let server = start(Deflate::Dedicated, usize::MAX);
+    let mut browser = Browser::connect(&server);
+    let mut echo = |publish: Option<&str>| {
+        if let Some(text) = publish {
+            server.handle.publish("all", text).unwrap();
+            assert_eq!(browser.receive().as_deref(), Ok(text));
+        }
+        browser.send(&json(1));
+        let before = browser.read;
+        assert_eq!(browser.receive(), Ok(json(1)));
+        browser.read - before
+    };
+    let first = echo(None);
+    let second = echo(None);
+    assert!(second * 4 < first, "{second} bytes refer to {first}");
+    assert_eq!(echo(Some("too small to be compressed")), second);
+    // What has not come from the peer's own compressor is in its window, but not in the compressor's.
+    assert_eq!(echo(Some(&json(2).repeat(10))), first);
 }
 
 #[test]

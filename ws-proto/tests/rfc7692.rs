@@ -296,22 +296,70 @@ fn a_bomb_ends_at_the_limit_whatever_it_holds() {
 
 #[test]
 fn s7_2_1_what_is_not_worth_it_goes_plain() {
-    let settings = Settings { threshold: 10, ..Settings::default() };
+    let settings = Settings { threshold: Some(10), ..Settings::default() };
+    let noise = Numbers(1).flat_map(u64::to_le_bytes).take(64 * 1024).collect::<Vec<_>>();
     for takeover in [true, false] {
         let mut deflater = Deflater::new(&settings, context(15, takeover));
-        let mut server = server(1000);
+        let mut server = server(1 << 20);
         let mut wire = Vec::new();
         server.send_deflated("aaaaaaaaa", true, &mut deflater, &mut wire).unwrap();
         assert_eq!(wire, b"\x81\x09aaaaaaaaa", "below the threshold");
         wire.clear();
         server.send_deflated("0123456789", true, &mut deflater, &mut wire).unwrap();
-        assert_eq!(wire, b"\x81\x0a0123456789", "it would not shrink");
+        if takeover {
+            assert!(wire[0] == 0xc1 && wire.len() <= 2 + 10 + 16, "{wire:x?}");
+        } else {
+            assert_eq!(wire, b"\x81\x0a0123456789", "it would not shrink");
+        }
+        let before = wire.len();
+        server.send_deflated(&noise[..], true, &mut deflater, &mut wire).unwrap();
+        assert_eq!(wire[before], 0x82, "it would grow by more than what it is worth");
         // What the peer did not see compressed is not referred to.
+        server.send_deflated(&noise[..100], true, &mut deflater, &mut wire).unwrap();
         let again = "0123456789".repeat(10);
         server.send_deflated(again.as_str(), true, &mut deflater, &mut wire).unwrap();
         let mut inflater = Inflater::new(context(15, takeover));
-        let read = read(&mut client(1000), &mut inflater, &wire, usize::MAX);
-        assert_eq!(read.messages, [text("0123456789"), text(&again)]);
+        let read = read(&mut client(1 << 20), &mut inflater, &wire, usize::MAX);
+        let binary = |data: &[u8]| (Kind::Binary, data.to_vec());
+        let noise = [binary(&noise), binary(&noise[..100])];
+        assert_eq!(read.messages[..2], [text("0123456789"), noise[0].clone()]);
+        assert_eq!(read.messages[2..], [noise[1].clone(), text(&again)]);
+    }
+}
+
+#[test]
+fn small_messages_come_to_have_a_context() {
+    for level in [1, 6, 9] {
+        let settings = Settings { level, ..Settings::default() };
+        let mut deflater = Deflater::new(&settings, context(15, true));
+        let (mut server, mut wire, mut plain) = (server(1000), Vec::new(), 0);
+        let mut expected = Vec::new();
+        for (i, noise) in (0..200).zip(Numbers(7)) {
+            let message = format!(r#"{{"seq":{i},"code":"{noise:016x}","state":"ok"}}"#);
+            let before = wire.len();
+            server.send_deflated(message.as_str(), true, &mut deflater, &mut wire).unwrap();
+            assert_eq!(wire[before], 0xc1, "level {level}: {i}");
+            plain += message.len();
+            expected.push(text(&message));
+        }
+        // Each has 16 digits that nobody could foresee.
+        assert!(wire.len() * 10 < plain * 6, "level {level}: {} of {plain}", wire.len());
+        let mut inflater = Inflater::new(context(15, true));
+        assert_eq!(read(&mut client(1000), &mut inflater, &wire, 99).messages, expected);
+    }
+}
+
+/// Numbers that look random, and are the same each time (SplitMix64).
+struct Numbers(u64);
+
+impl Iterator for Numbers {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Some(z ^ (z >> 31))
     }
 }
 
@@ -391,7 +439,7 @@ proptest! {
     /// What we compress, another implementation inflates, and the reverse.
     #[test]
     fn differential(message in payload(), bits in 9..=15u8, chunk in 1..5000usize) {
-        let settings = Settings { threshold: 0, ..Settings::default() };
+        let settings = Settings { threshold: Some(0), ..Settings::default() };
         let mut deflater = Deflater::new(&settings, context(bits, true));
         let mut wire = Vec::new();
         server(u64::MAX).send_deflated(&message[..], true, &mut deflater, &mut wire).unwrap();

@@ -203,18 +203,16 @@ impl Session {
     /// Queues a frame that other connections get, too, if messages can be sent to this one.
     pub(crate) fn queue_frame(&mut self, frame: &Frame, context: &mut Context) {
         let Phase::Open(open) = &self.phase else { return };
-        let bytes = match open.deflate() {
-            Some(agreement) => match context.pool.deflater(agreement.sent.window) {
-                Some(deflater) => frame.deflated(agreement.sent.window, deflater),
-                None => frame.plain(),
-            },
-            None => frame.plain(),
-        };
-        if let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut()) {
+        let window = open.deflate().map(|agreement| agreement.sent.window);
+        let deflater = window.and_then(|window| context.pool.deflater(window).zip(Some(window)));
+        let deflated = deflater.and_then(|(deflater, window)| frame.deflated(window, deflater));
+        if deflated.is_some()
+            && let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut())
+        {
             // The peer's window moves on by a message that its own deflater has not seen.
             own.reset();
         }
-        self.outbox(context.now).push_shared(bytes);
+        self.outbox(context.now).push_shared(deflated.unwrap_or_else(|| frame.plain()));
     }
 
     /// Bytes that wait to be sent.

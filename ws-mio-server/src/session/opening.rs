@@ -153,7 +153,7 @@ fn try_answer(
         Route::WebSocket(route) => {
             let (agreed, memory) = upgrade(route, &request, handlers, context)?;
             let deflate = agreed.deflate();
-            let memory = memory.filter(|_| deflate.is_some());
+            let memory = memory.and_then(|memory| context.pool.policy.settle(memory, deflate));
             let max_message = context.settings.max_message;
             let config = Config { max_message, pongs: Pongs::Automatic };
             let connection = Connection::new(Server, config, agreed);

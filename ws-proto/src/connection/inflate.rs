@@ -51,7 +51,8 @@ impl<R: Role> Connection<R> {
     }
 
     /// [`send`](Self::send), compressed if it was agreed on and is worth it: a whole message that is below
-    /// the threshold or does not shrink goes out as it is.
+    /// the threshold or does not shrink goes out as it is. Where context is taken over, it is compressed
+    /// even if that makes it up to 16 bytes longer, for later messages shrink by referring to it.
     ///
     /// # Errors
     /// As there.

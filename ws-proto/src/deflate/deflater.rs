@@ -9,12 +9,19 @@ use super::{Context, Settings, TAIL};
 use crate::{Full, Header, Message, Sink};
 
 /// Output is given back beyond this size.
-const KEPT: usize = 64 * 1024;
+pub(super) const KEPT: usize = 4 * 1024;
+
+/// Output grows by this at the most at a time.
+const STEP: usize = 64 * 1024;
+
+/// How many bytes longer than a message its compressed data may be, where later messages can refer to it.
+/// What does not shrink takes 5 more in every 16 KiB, and 1: this is enough for a window of it.
+const SLACK: usize = 16;
 
 /// Compresses the messages of one connection, or, without context takeover, of one connection at a time.
 ///
-/// With a window of 2^w bytes and memory level m it takes about 2^(w+2) + 7 · 2^(m+6) bytes, 128 KiB more, and
-/// up to 64 KiB for the output: 435 KiB with the largest window and the default level.
+/// What it takes of memory, [`memory`](Self::memory) tells; [`deflate`](super) has a table. While it
+/// compresses a message, it takes the size of the compressed message more.
 pub struct Deflater {
     stream: Deflate,
     out: Vec<u8>,
@@ -32,7 +39,7 @@ impl Deflater {
             level: settings.level.min(9).into(),
             // Negative for data without a header (zlib).
             window_bits: i32::from(context.window.get()).wrapping_neg(),
-            mem_level: settings.memory_level.clamp(1, 9).into(),
+            mem_level: settings.symbols_bits().saturating_sub(6).into(),
             ..DeflateConfig::default()
         };
         Self {
@@ -40,7 +47,7 @@ impl Deflater {
             out: Vec::new(),
             stale: false,
             takeover: context.takeover,
-            threshold: settings.threshold,
+            threshold: settings.threshold_for(context),
         }
     }
 
@@ -77,12 +84,19 @@ impl Deflater {
         len >= self.threshold
     }
 
-    /// A whole message, compressed; `None` if it does not shrink. The peer does not see it then, so
+    /// A whole message, compressed; `None` if it is not worth that. The peer does not see it then, so
     /// nothing may refer to it.
+    ///
+    /// It is worth it if it shrinks. Where context is taken over, it may be longer by [`SLACK`], or a
+    /// connection of small messages would never come to have a context that makes them shrink.
     pub(crate) fn message(&mut self, message: &[u8]) -> Option<&[u8]> {
         self.compress(message);
         self.end();
-        if self.out.len() >= message.len() {
+        let most = match self.takeover {
+            true => message.len().saturating_add(SLACK),
+            false => message.len().saturating_sub(1),
+        };
+        if self.out.len() > most {
             self.reset();
             self.give_back();
             return None;
@@ -122,7 +136,7 @@ impl Deflater {
         self.out.clear();
         let mut filled = 0usize;
         loop {
-            let due = input.len().saturating_div(2).clamp(64, KEPT);
+            let due = input.len().saturating_div(2).clamp(64, STEP);
             self.out.resize(filled.saturating_add(due), 0);
             let free = self.out.get_mut(filled..).unwrap_or_default();
             let (total_in, total_out) = (self.stream.total_in(), self.stream.total_out());

@@ -9,11 +9,11 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use super::{Context, TAIL};
 
 /// How many bytes are inflated at a time.
-const CHUNK: usize = 16 * 1024;
+pub(super) const CHUNK: usize = 16 * 1024;
 
 /// Inflates the messages of one connection, or, without context takeover, of one connection at a time.
 ///
-/// About 64 KiB, whatever the window.
+/// It takes [`MEMORY`](Self::MEMORY), whatever the window.
 pub struct Inflater {
     stream: Stream,
     /// What was inflated last, and before it what a code point lacks.

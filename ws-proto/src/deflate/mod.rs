@@ -6,9 +6,8 @@
 //! [`Connection::next_event_inflated`](crate::Connection::next_event_inflated) and a [`Deflater`] for
 //! [`Connection::send_deflated`](crate::Connection::send_deflated).
 //!
-//! Their memory lies outside the connection, about 64 KiB to read and up to 435 KiB to write, so that
-//! it can be a connection's own, or, without context takeover, lent to one message and then to
-//! another connection's.
+//! Their memory lies outside the connection, so that it can be a connection's own, or, without context
+//! takeover, lent to one message and then to another connection's.
 //!
 //! ```
 //! use ws_proto::deflate::{Agreement, Deflater, Inflater, Settings};
@@ -36,11 +35,13 @@
 
 mod deflater;
 mod inflater;
+mod memory;
 pub(crate) mod negotiate;
 
 pub use deflater::Deflater;
 pub(crate) use inflater::End;
 pub use inflater::Inflater;
+pub use memory::Memory;
 
 /// The end of each message's compressed data, which does not go over the wire (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -50,20 +51,38 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 pub struct Settings {
     /// How hard to compress: 0 (not at all) to 9; above that, as 9. Default: 6.
     pub level: u8,
-    /// How much memory to compress with, for speed and ratio: 1 to 9; beyond, the nearest. Default: 8.
+    /// How much is compressed at a time, which takes memory: 1 to 9; beyond, the nearest. Default: 6, for
+    /// more makes JSON of 16 KiB no smaller, and messages of less than 1 KiB slower.
     pub memory_level: u8,
-    /// A message of fewer bytes goes uncompressed. Default: 64.
-    pub threshold: usize,
+    /// A message of fewer bytes goes uncompressed. Default: [`THRESHOLD`](Self::THRESHOLD), or
+    /// [`TAKEOVER_THRESHOLD`](Self::TAKEOVER_THRESHOLD) with context takeover.
+    pub threshold: Option<usize>,
     /// The most that this end's compressor will use.
     pub sent: Context,
     /// The most that the other end's compressor is asked to use.
     pub received: Context,
 }
 
+impl Settings {
+    /// Bytes of the smallest message that is worth compressing by itself: JSON shrinks by a sixth from
+    /// here on, and half of that size not at all, after the same effort.
+    pub const THRESHOLD: usize = 256;
+    /// Bytes of the smallest message that is worth compressing where it may refer to those before it.
+    pub const TAKEOVER_THRESHOLD: usize = 32;
+
+    const fn threshold_for(&self, context: Context) -> usize {
+        match self.threshold {
+            Some(bytes) => bytes,
+            None if context.takeover => Self::TAKEOVER_THRESHOLD,
+            None => Self::THRESHOLD,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         let (sent, received) = (Context::default(), Context::default());
-        Self { level: 6, memory_level: 8, threshold: 64, sent, received }
+        Self { level: 6, memory_level: 6, threshold: None, sent, received }
     }
 }
 
