@@ -32,7 +32,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Roughly the memory that the command keeps.
+    /// Roughly the memory that the command keeps. What a frame is compressed to does not count: that is for
+    /// all mailboxes together, smaller than the message, and mostly made when the command has been taken.
     fn size(&self) -> usize {
         let payload = match self {
             Self::Publish(publication) | Self::Deliver(publication) => publication.frame.len(),
