@@ -205,17 +205,3 @@ pub fn json(seed: u64, len: usize) -> String {
     text.push('}');
     text
 }
-
-/// Bytes of a pair of states of one connection, by what it is known to allocate (zlib-rs 0.6): the
-/// inflater, then the deflater.
-///
-/// The inflater has a window of 32 KiB, whatever the bits, zlib's state (14,784 bytes with padding), and
-/// 16 KiB of output. The deflater has twice the window and two bytes for each position in it, 65,536
-/// heads of two bytes, 4 + 3 bytes of pending output and symbols for each of 2^(`memory_level` + 6)
-/// symbols, zlib's state (3,200 bytes with padding), and what it keeps of its output.
-#[must_use]
-pub const fn state_size(window: u8, memory_level: u8, output: u64) -> (u64, u64) {
-    let inflater = 32 * 1024 + 14_784 + 16 * 1024;
-    let deflater = (4 << window) + 128 * 1024 + (7 << (memory_level + 6)) + 3_200 + output;
-    (inflater, deflater)
-}

@@ -1,18 +1,22 @@
 //! What permessage-deflate saves and what it keeps in memory.
 //!
 //! `cargo run --release -p benches --bin deflate_table` prints, for JSON messages, how many times
-//! smaller they become on the wire, and the resident memory of one `Inflater` and one `Deflater` for
-//! each window, next to what is known to be allocated.
+//! smaller they become on the wire; for streams of small messages, the bytes and the time of each; and
+//! the resident memory of one `Inflater` and one `Deflater` for each window, next to what is documented.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "a measurement, not a product"
 )]
 
 use std::env;
 use std::process::Command;
+use std::time::Instant;
 
-use benches::{Result, json, noise, resident, state_size};
+use benches::{Numbers, Result, json, noise, resident};
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
 use ws_proto::{Client, Config, Connection, Input, Message, Scratch, Server};
@@ -30,7 +34,8 @@ fn client(context: Context) -> Connection<Client<impl FnMut() -> [u8; 4]>> {
 
 /// Bytes of messages by bytes on the wire.
 fn ratio(level: u8, context: Context, len: usize) -> Result<f64> {
-    let mut deflater = Deflater::new(&Settings { level, ..Settings::default() }, context);
+    let settings = Settings { level, ..Settings::default() };
+    let mut deflater = Deflater::new(&settings, context);
     let mut connection = Connection::new(Server, Config::default(), agreed(context));
     let (mut plain, mut wire) = (0, Vec::new());
     for seed in 0..256 {
@@ -50,6 +55,72 @@ fn ratios() -> Result<()> {
             for len in [64, 1024, 16 * 1024] {
                 let of = |takeover| ratio(level, Context { window, takeover }, len);
                 print!("  {:>5.2}  {:>5.2}", of(false)?, of(true)?);
+            }
+            println!();
+        }
+    }
+    Ok(())
+}
+
+fn numbers(seed: u64) -> Vec<usize> {
+    Numbers(seed).take(12).map(|number| (number >> 33) as usize).collect()
+}
+
+/// A line of a chat, of 81 bytes on the average.
+fn chat(seed: u64) -> String {
+    const WORDS: [&str; 15] = [
+        "hello", "there", "how", "are", "you", "today", "fine", "thanks", "see", "later", "ok",
+        "great", "lunch", "meeting", "where",
+    ];
+    let numbers = numbers(seed);
+    let words = numbers[2..4 + numbers[0] % 8].iter().map(|n| WORDS[n % 15]).collect::<Vec<_>>();
+    let (user, words) = (numbers[1] % 1000, words.join(" "));
+    format!(r#"{{"type":"message","id":{seed},"user":"u{user}","text":"{words} "}}"#)
+}
+
+/// A price, of 31 bytes on the average.
+fn price(seed: u64) -> String {
+    let numbers = numbers(seed);
+    let (whole, part, amount) = (60_000 + numbers[0] % 1000, numbers[1] % 100, numbers[2] % 100);
+    format!(r#"{{"s":"BTC","p":{whole}.{part},"q":{amount}}}"#)
+}
+
+/// Streams of messages: bytes on the wire and microseconds for each, by itself and with those before it.
+fn small() -> Result<()> {
+    const MESSAGES: u64 = 2_000;
+    let stream = |of: &dyn Fn(u64) -> Vec<u8>| (0..MESSAGES).map(of).collect::<Vec<_>>();
+    let json_of = |len| stream(&move |seed| json(seed, len).into_bytes());
+    let mut streams = vec![
+        ("price", stream(&|seed| price(seed).into_bytes())),
+        ("chat", stream(&|seed| chat(seed).into_bytes())),
+    ];
+    streams.extend([64, 96, 128, 192, 256, 384, 512, 1024].map(|len| ("JSON", json_of(len))));
+    streams.extend([20, 100, 1000].map(|len| ("noise", stream(&move |seed| noise(seed, len)))));
+    let mixed = |seed| if seed % 10 == 9 { noise(seed, 4096) } else { chat(seed).into_bytes() };
+    streams.push(("9 chats, 4 KiB noise", stream(&mixed)));
+    println!("each message of a stream, threshold 0: bytes on the wire and microseconds");
+    println!("  level  messages                   bytes   |  shared           | dedicated");
+    for level in [1, 6] {
+        for (name, messages) in &streams {
+            let plain = messages.iter().map(Vec::len).sum::<usize>() as f64 / MESSAGES as f64;
+            print!("  {level:>5}  {name:<22} {plain:>9.1}");
+            for takeover in [false, true] {
+                let context = Context { window: WindowBits::MAX, takeover };
+                let settings = Settings { level, threshold: Some(0), ..Settings::default() };
+                let (mut bytes, mut least) = (0, f64::INFINITY);
+                for _ in 0..5 {
+                    let mut deflater = Deflater::new(&settings, context);
+                    let mut server = Connection::new(Server, Config::default(), agreed(context));
+                    let mut wire = Vec::with_capacity(4 * 1024 * 1024);
+                    let begun = Instant::now();
+                    for message in messages {
+                        server.send_deflated(&message[..], true, &mut deflater, &mut wire)?;
+                    }
+                    least = least.min(begun.elapsed().as_secs_f64());
+                    bytes = wire.len();
+                }
+                let each = |sum: f64| sum / MESSAGES as f64;
+                print!("   | {:>7.1}  {:>6.2}", each(bytes as f64), each(least * 1e6));
             }
             println!();
         }
@@ -102,8 +173,9 @@ fn state(name: &str, context: Context, level: u8, large: bool) -> Result<u64> {
 /// Each state in a process of its own, for what another left would be taken again.
 fn states(level: u8) -> Result<()> {
     let program = env::current_exe()?;
-    println!("resident bytes of a state at level {level}, memory level 8");
-    println!("  window  inflater  allocated  deflater: after 1 KiB  after 64 KiB  allocated");
+    let settings = Settings { level, ..Settings::default() };
+    println!("resident bytes of a state at level {level}, memory level {}", settings.memory_level);
+    println!("  window  inflater  documented  deflater: after 1 KiB  after 64 KiB  documented");
     for window in 9..=15u8 {
         let measure = |name: &str, large: &str| -> Result<u64> {
             let (window, level) = (window.to_string(), level.to_string());
@@ -115,9 +187,11 @@ fn states(level: u8) -> Result<()> {
         };
         let inflater = measure("inflater", "large")?;
         let (small, large) = (measure("deflater", "small")?, measure("deflater", "large")?);
-        let (of_inflater, of_deflater) = state_size(window, 8, 64 * 1024);
+        let of_inflater = Inflater::MEMORY;
+        let bits = WindowBits::new(window).ok_or("9 to 15")?;
+        let of_deflater = Deflater::memory(&settings, bits).resident;
         println!(
-            "  {window:>6}  {inflater:>8}  {of_inflater:>9}  {small:>21}  {large:>12}  {of_deflater:>9}"
+            "  {window:>6}  {inflater:>8}  {of_inflater:>10}  {small:>21}  {large:>12}  {of_deflater:>10}"
         );
     }
     Ok(())
@@ -132,6 +206,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     ratios()?;
+    small()?;
     states(1)?;
     states(6)
 }

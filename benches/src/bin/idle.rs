@@ -3,12 +3,13 @@
 //! `cargo build --release && cargo run --release -p benches --bin idle` starts the `ws-mio-server` beside
 //! this program, opens 10,000 connections to `/echo`, and prints what the server's resident set grew
 //! by: when they are open, and after each has echoed. `--connections N` opens another number,
-//! `--server PATH` takes another server, `--deflate off|shared|dedicated` has clients offer
-//! permessage-deflate to a server that is set to that, `--window BITS` to that window, `--level LEVEL`
-//! to that level, and `--at-most BYTES` fails if a connection takes more.
+//! `--server PATH` takes another server, `--deflate off|shared` has clients offer permessage-deflate to a
+//! server that is set to that, and `--at-most BYTES` fails if a connection takes more.
 //!
-//! With `--deflate dedicated`, each connection also echoes 64 KiB of noise and 64 KiB of JSON, so that all
-//! of its contexts' memory is in use, and what that is expected to be is printed next to it.
+//! `--deflate dedicated` opens 300 connections for each window and for levels 1 and 6, has each of them
+//! echo 64 KiB of noise and 64 KiB of JSON, too, so that all of its contexts' memory is in use, prints a
+//! line for each next to what is documented, and fails if that is wrong by more than 10 %. `--window BITS`
+//! and `--level LEVEL` measure that one only.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
@@ -18,8 +19,9 @@
 use std::env;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
-use benches::{Result, Server, json, noise, open, raise_descriptor_limit, state_size};
+use benches::{Result, Server, json, noise, open, raise_descriptor_limit};
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
 use ws_proto::{Client, Config, Connection, Event, Input, Message, Part, Scratch};
@@ -51,8 +53,7 @@ struct Filling {
 type Key = fn() -> [u8; 4];
 
 impl Filling {
-    fn new(window: u8) -> Result<Self> {
-        let window = WindowBits::new(window).ok_or("a window of 9 to 15 is due")?;
+    fn new(window: WindowBits) -> Result<Self> {
         let context = Context { window, takeover: true };
         let (noise, text) = (noise(1, LARGE), json(1, LARGE));
         let mut deflater = Deflater::new(&Settings::default(), context);
@@ -94,75 +95,121 @@ impl Filling {
     }
 }
 
+/// What the server's resident set has grown by for each connection.
+struct Grown {
+    opened: f64,
+    echoed: f64,
+    filled: f64,
+    /// The server's resident set before, in all.
+    alone: u64,
+}
+
+/// What is measured.
+struct Load {
+    program: PathBuf,
+    connections: usize,
+    offer: &'static str,
+    filling: Option<Filling>,
+}
+
+impl Load {
+    fn run(&self, options: &[String]) -> Result<Grown> {
+        let (server, address) = Server::start(&self.program, options)?;
+        let open_many = |n| (0..n).map(|_| open(&address, "/echo", self.offer));
+        for mut stream in open_many(WARM_UP).collect::<Result<Vec<_>>>()? {
+            echo(&mut stream)?;
+        }
+        let alone = server.settled()?;
+        let mut open = open_many(self.connections).collect::<Result<Vec<_>>>()?;
+        let opened = server.settled()?;
+        for stream in &mut open {
+            echo(stream)?;
+        }
+        let echoed = server.settled()?;
+        for stream in &mut open {
+            if let Some(filling) = &self.filling {
+                filling.exchange(stream)?;
+            }
+        }
+        let filled = server.settled()?;
+        let each = |now: u64| now.saturating_sub(alone) as f64 / self.connections as f64;
+        let (opened, echoed, filled) = (each(opened), each(echoed), each(filled));
+        Ok(Grown { opened, echoed, filled, alone })
+    }
+}
+
+fn windows(given: Option<WindowBits>) -> Vec<WindowBits> {
+    given.map_or_else(|| (9..=15).filter_map(WindowBits::new).collect(), |window| vec![window])
+}
+
+/// A line for each window and level.
+fn dedicated(mut load: Load, windows: &[WindowBits], levels: &[u8]) -> Result<f64> {
+    println!("{} idle connections, resident bytes each", load.connections);
+    println!("  level  window    opened  after 64 KiB  documented");
+    let (mut most, mut wrong) = (0f64, 0f64);
+    for &level in levels {
+        for &window in windows {
+            load.filling = Some(Filling::new(window)?);
+            // As much memory as it takes, so that none of them has to share.
+            let options = ["--deflate", "dedicated", "--deflate-memory", "1TiB"].map(str::to_owned);
+            let mut options = options.to_vec();
+            options.extend(["--deflate-window".to_owned(), window.get().to_string()]);
+            options.extend(["--deflate-level".to_owned(), level.to_string()]);
+            let Grown { opened, filled, .. } = load.run(&options)?;
+            let settings = Settings { level, ..Settings::default() };
+            let deflater = Deflater::memory(&settings, window).resident;
+            let documented = (Inflater::MEMORY + deflater) as f64;
+            let deviation = (filled / documented - 1.0) * 100.0;
+            println!(
+                "  {level:>5}  {:>6}  {opened:>8.0}  {filled:>12.0}  {documented:>10}  ({deviation:+.1} %)",
+                window.get()
+            );
+            (most, wrong) = (most.max(filled), wrong.max(deviation.abs()));
+        }
+    }
+    if wrong > 10.0 {
+        return Err(format!("what is documented is wrong by {wrong:.1} %").into());
+    }
+    Ok(most)
+}
+
 fn main() -> Result<()> {
-    let (mut connections, mut at_most) = (10_000, f64::INFINITY);
-    let (mut offer, mut options) = ("", Vec::new());
-    let (mut window, mut dedicated) = (15, false);
+    let (mut connections, mut at_most) = (None, f64::INFINITY);
+    let (mut deflate, mut window, mut level) = ("off".to_owned(), None, None);
     let mut program = env::current_exe()?.with_file_name("ws-mio-server");
     let mut args = env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
-            "--connections" => connections = value.parse::<usize>()?,
+            "--connections" => connections = Some(value.parse::<usize>()?),
             "--server" => program = value.into(),
-            "--deflate" => {
-                offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
-                dedicated = value == "dedicated";
-                if value == "off" {
-                    offer = "";
-                }
-                options.extend([name, value]);
-            }
+            "--deflate" => deflate = value,
             "--window" => {
-                window = value.parse()?;
-                options.extend(["--deflate-window".to_owned(), value]);
+                let bits = value.parse().ok().and_then(WindowBits::new);
+                window = Some(bits.ok_or("a window of 9 to 15 is due")?);
             }
-            "--level" => options.extend(["--deflate-level".to_owned(), value]),
+            "--level" => level = Some(value.parse::<u8>()?),
             "--at-most" => at_most = value.parse()?,
             _ => return Err(format!("{name} is unknown").into()),
         }
     }
     raise_descriptor_limit()?;
-    if dedicated {
-        // As much as it takes, so that none of them has to share.
-        options.extend(["--deflate-memory", "1TiB"].map(str::to_owned));
-    }
-    let filling = if dedicated { Some(Filling::new(window)?) } else { None };
-
-    let (server, address) = Server::start(&program, &options)?;
-    let warm = (0..WARM_UP).map(|_| open(&address, "/echo", offer)).collect::<Result<Vec<_>>>()?;
-    for mut stream in warm {
-        echo(&mut stream)?;
-    }
-    let before = server.settled()?;
-    let mut open =
-        (0..connections).map(|_| open(&address, "/echo", offer)).collect::<Result<Vec<_>>>()?;
-    let opened = server.settled()?;
-    for stream in &mut open {
-        echo(stream)?;
-    }
-    let echoed = server.settled()?;
-    if let Some(filling) = &filling {
-        for stream in &mut open {
-            filling.exchange(stream)?;
-        }
-    }
-    let filled = server.settled()?;
-
-    let each = |now: u64| now.saturating_sub(before) as f64 / connections as f64;
-    println!("{connections} idle connections, resident bytes each");
-    println!("  opened            {:>8.1}", each(opened));
-    println!("  after one echo    {:>8.1}", each(echoed));
-    if filling.is_some() {
-        let (inflater, deflater) = state_size(window, 8, LARGE as u64);
-        let expected = (inflater + deflater) as f64;
-        println!("  after 2 x 64 KiB  {:>8.1}", each(filled));
-        println!(
-            "  expected of that  {expected:>8.1}  ({:+.1} %)",
-            (each(filled) / expected - 1.0) * 100.0
-        );
-    }
-    println!("  (the server alone {before:>8} bytes)");
-    let worst = each(opened.max(echoed).max(filled));
+    let offer = match deflate.as_str() {
+        "off" => "",
+        _ => "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+    };
+    let few = if deflate == "dedicated" { 300 } else { 10_000 };
+    let load = Load { program, connections: connections.unwrap_or(few), offer, filling: None };
+    let worst = if deflate == "dedicated" {
+        let levels = level.map_or_else(|| vec![1, 6], |level| vec![level]);
+        dedicated(load, &windows(window), &levels)?
+    } else {
+        let Grown { opened, echoed, alone, .. } = load.run(&["--deflate".to_owned(), deflate])?;
+        println!("{} idle connections, resident bytes each", load.connections);
+        println!("  opened            {opened:>8.1}");
+        println!("  after one echo    {echoed:>8.1}");
+        println!("  (the server alone {alone:>8} bytes)");
+        opened.max(echoed)
+    };
     if worst > at_most { Err(format!("{worst} bytes, more than {at_most}").into()) } else { Ok(()) }
 }
