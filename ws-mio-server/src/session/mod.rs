@@ -118,7 +118,7 @@ impl Session {
     /// is refused.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
         match &mut self.phase {
-            Phase::Open(open) => open.close(code, reason, context),
+            Phase::Open(open) => open.close(code, reason, &mut self.extra, context),
             Phase::Opening(_) => self.phase = opening::refuse_stopping(context),
             Phase::Ending { .. } | Phase::Ended { .. } => {}
         }
@@ -137,7 +137,7 @@ impl Session {
             Phase::Open(open) => {
                 let stalled = self.extra.as_ref().and_then(|extra| extra.stalled_at(&settings));
                 if stalled.is_some_and(|at| at <= now) {
-                    open.close(CloseCode::TRY_AGAIN_LATER, STALLED, context);
+                    open.close(CloseCode::TRY_AGAIN_LATER, STALLED, &mut self.extra, context);
                 }
                 open.expire(context)
             }

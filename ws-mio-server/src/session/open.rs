@@ -192,13 +192,21 @@ impl Open {
         });
         if state != State::Open {
             self.keepalive.closing(now);
+            forget_messages(extra);
         }
     }
 
-    pub(super) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
+    pub(super) fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        extra: &mut Option<Box<Extra>>,
+        context: &mut Context,
+    ) {
         // It fails only when the connection is closing already.
         let _ = self.connection.with(|c| c.close(code, reason, &mut context.cork));
         self.keepalive.closing(context.now);
+        forget_messages(extra);
     }
 
     pub(super) fn expire(&mut self, context: &mut Context) -> Fate {
