@@ -3,6 +3,8 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::missing_errors_doc,
     reason = "measurements, not a product"
