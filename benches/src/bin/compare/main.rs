@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a measurement, not a product"
 )]
@@ -95,6 +96,9 @@ fn main() -> Result<()> {
     let servers = names.split(',').map(start).collect::<Result<Vec<_>>>()?;
     // The order is another each time, so that no place in it favours one for good.
     let mut order = Numbers(UNIX_EPOCH.elapsed()?.as_nanos() as u64);
+    for peer in peers.iter().filter(|peer| servers.iter().any(|server| server.name == peer.name)) {
+        println!("{} {}", peer.name, peer.version);
+    }
     for point in options.points {
         println!("{point}");
         for row in measure::measure(&servers, point, options.rounds, options.slice, &mut order)? {
