@@ -84,5 +84,5 @@ pub use error::{Error, Full, SendError};
 pub use event::{Event, Kind, Message, Part};
 pub use frame::Header;
 pub use input::{Input, Scratch};
-pub use role::{Client, Role, Server};
+pub use role::{Client, KeyedClient, Role, Server};
 pub use sink::{Sink, Slice, Store};

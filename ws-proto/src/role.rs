@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// One end of a connection: [`Server`] or [`Client`].
+/// One end of a connection: [`Server`], [`Client`] or [`KeyedClient`].
 pub trait Role: sealed::Sealed {}
 
 impl<R: sealed::Sealed> Role for R {}
@@ -48,5 +48,32 @@ impl<M: FnMut() -> [u8; 4]> sealed::Sealed for Client<M> {
 
     fn key(&mut self) -> Option<[u8; 4]> {
         Some((self.0)())
+    }
+}
+
+/// A client whose masking keys are arguments: before a call that sends, they are put in with
+/// [`Connection::role_mut`](crate::Connection::role_mut), as many as frames it may write. A pong and a
+/// Close frame may leave together, in [`close`](crate::Connection::close) and in
+/// [`poll_transmit`](crate::Connection::poll_transmit), so there is room for two.
+///
+/// For those who can't bring a function, as over a C interface; [`Client`] is easier to use well.
+/// A frame for which there is no key left goes out with a key of zeros, which §10.3 forbids.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyedClient([[u8; 4]; 2]);
+
+impl KeyedClient {
+    /// The keys of the next two frames, drawn as [`Client`] asks for it.
+    pub const fn set_keys(&mut self, keys: [[u8; 4]; 2]) {
+        self.0 = keys;
+    }
+}
+
+impl sealed::Sealed for KeyedClient {
+    const READS_MASKED: bool = false;
+
+    fn key(&mut self) -> Option<[u8; 4]> {
+        let [next, then] = self.0;
+        self.0 = [then, [0; 4]];
+        Some(next)
     }
 }

@@ -16,8 +16,10 @@ use harness::{
     BINARY, CLOSE, End, FIN, Got, Log, PING, PONG, TEXT, Wire, client_conn, close_frame, ends,
     frame, read, server_conn,
 };
+use ws_proto::handshake::Agreed;
 use ws_proto::{
-    CloseCode, Config, Connection, Event, Full, Input, Pongs, Role, Scratch, SendError, State,
+    CloseCode, Config, Connection, Event, Full, Input, KeyedClient, Pongs, Role, Scratch,
+    SendError, State,
 };
 
 #[test]
@@ -298,4 +300,23 @@ fn a_connection_that_owes_something_is_not_parked() {
     conn.poll_transmit(&mut Wire::default()).unwrap();
     let parked = conn.park().map(ws_proto::Parked::resume);
     assert_eq!(parked.map(|conn| conn.state()), Some(State::Closed));
+}
+
+/// §5.3: each frame has a fresh key, also when a pong and a Close frame leave in one call.
+#[test]
+fn a_keyed_client_masks_each_frame_with_its_own_key() {
+    let role = KeyedClient::default();
+    let mut conn = Connection::new(role, Config::default(), Agreed::elsewhere());
+    let (first, second) = ([1, 2, 3, 4], [5, 6, 7, 8]);
+    let mut wire = Wire::default();
+    read_only(&mut conn, &frame(End::Client, PING, b"are you there?"));
+    conn.role_mut().set_keys([first, second]);
+    conn.close(CloseCode::NORMAL, "done", &mut wire).unwrap();
+    let mut expected = vec![PONG, 0x80 | 14];
+    expected.extend(first);
+    expected.extend(b"are you there?".iter().zip(first.iter().cycle()).map(|(b, k)| b ^ k));
+    expected.extend([CLOSE, 0x80 | 6]);
+    expected.extend(second);
+    expected.extend(b"\x03\xe8done".iter().zip(second.iter().cycle()).map(|(b, k)| b ^ k));
+    assert_eq!(wire.take(), expected);
 }

@@ -139,6 +139,12 @@ impl<R: Role> Connection<R> {
         Self::resting(role, rest)
     }
 
+    /// The role as it was given to [`new`](Self::new): a client's source of masking keys, to be given
+    /// new entropy.
+    pub const fn role_mut(&mut self) -> &mut R {
+        &mut self.role
+    }
+
     const fn resting(role: R, rest: Rest) -> Self {
         Self { role, rest, owed: OwedClose::Nothing, found: None, controls: Controls::NOTHING }
     }
