@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::header::{self, Once};
+use super::answer::Answer;
+use super::head::HeadError;
 use super::response::{lines, write_all};
-use super::{Agreed, Field, key};
+use super::{Agreed, Field, header, key};
 use crate::{Full, Sink};
 
 /// What a client asks for.
@@ -126,33 +127,50 @@ impl<'a> Pending<'a> {
         status: u16,
         fields: &[Field<'h>],
     ) -> Result<Accepted<'h>, HandshakeError> {
+        let mut answer = Answer::default();
+        for field in fields {
+            answer.add(field);
+        }
+        #[cfg(feature = "deflate")]
+        let agreed = self.extensions(fields);
+        #[cfg(not(feature = "deflate"))]
+        let agreed = answer.without_extensions();
+        self.judge(status, &answer, agreed)
+    }
+
+    /// [`finish`](Self::finish) with the complete head of the response as
+    /// [`HeadReader::end`](super::head::HeadReader::end) has found it, and without a list of its fields.
+    ///
+    /// # Errors
+    /// As there, and [`HandshakeError::Head`].
+    pub fn finish_head(self, head: &[u8]) -> Result<Accepted<'_>, HandshakeError> {
+        #[cfg(any(feature = "httparse", feature = "deflate"))]
+        {
+            let head = super::head::response(head)?;
+            self.finish(head.status, &head.fields)
+        }
+        #[cfg(not(any(feature = "httparse", feature = "deflate")))]
+        {
+            let (status, mut lines) = super::head::own::status(head)?;
+            let mut answer = Answer::default();
+            while let Some(field) = lines.field()? {
+                answer.add(&field);
+            }
+            self.judge(status, &answer, answer.without_extensions())
+        }
+    }
+
+    fn judge<'h>(
+        &self,
+        status: u16,
+        answer: &Answer<'h>,
+        agreed: Result<Agreed, HandshakeError>,
+    ) -> Result<Accepted<'h>, HandshakeError> {
         if status != 101 {
             return Err(HandshakeError::Status(status));
         }
-        for (name, token) in [("Upgrade", "websocket"), ("Connection", "upgrade")] {
-            if !header::has_token(fields, name, token) {
-                return Err(HandshakeError::Missing(name));
-            }
-        }
-        match header::once(fields, "Sec-WebSocket-Accept") {
-            Once::Value(value) if value == self.accept => {}
-            Once::Value(_) => return Err(HandshakeError::Accept),
-            Once::Missing => return Err(HandshakeError::Missing("Sec-WebSocket-Accept")),
-            Once::Repeated => return Err(HandshakeError::Repeated("Sec-WebSocket-Accept")),
-        }
-        let agreed = self.extensions(fields)?;
-        let subprotocol = match header::once(fields, "Sec-WebSocket-Protocol") {
-            Once::Missing => None,
-            Once::Repeated => return Err(HandshakeError::Repeated("Sec-WebSocket-Protocol")),
-            Once::Value(value) => {
-                let name = str::from_utf8(value).unwrap_or_default();
-                if !self.subprotocols.contains(&name) {
-                    return Err(HandshakeError::Subprotocol);
-                }
-                Some(name)
-            }
-        };
-        Ok(Accepted { agreed, subprotocol })
+        answer.proves(&self.accept)?;
+        Ok(Accepted { agreed: agreed?, subprotocol: answer.subprotocol(self.subprotocols)? })
     }
 
     #[cfg(feature = "deflate")]
@@ -162,14 +180,6 @@ impl<'a> Pending<'a> {
             Ok(Some(agreement)) => Ok(agreed.with_deflate(agreement)),
             Ok(None) => Ok(agreed),
             Err(_) => Err(HandshakeError::Extension),
-        }
-    }
-
-    #[cfg(not(feature = "deflate"))]
-    fn extensions(&self, fields: &[Field<'_>]) -> Result<Agreed, HandshakeError> {
-        match header::elements(fields, "Sec-WebSocket-Extensions").next() {
-            Some(_) => Err(HandshakeError::Extension),
-            None => Ok(Agreed::elsewhere()),
         }
     }
 }
@@ -225,6 +235,8 @@ impl From<Full> for RequestError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
+    /// The head of the answer is malformed.
+    Head(HeadError),
     /// The status is not 101.
     Status(u16),
     /// A field, or the token that it must have, is missing.
@@ -242,6 +254,7 @@ pub enum HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Head(error) => write!(f, "the server's answer is malformed: {error}"),
             Self::Status(status) => write!(f, "the server answered {status}, not 101"),
             Self::Missing(name) => write!(f, "the {name} field does not agree to the upgrade"),
             Self::Repeated(name) => write!(f, "the {name} field comes more than once"),
@@ -253,3 +266,9 @@ impl fmt::Display for HandshakeError {
 }
 
 impl core::error::Error for HandshakeError {}
+
+impl From<HeadError> for HandshakeError {
+    fn from(error: HeadError) -> Self {
+        Self::Head(error)
+    }
+}

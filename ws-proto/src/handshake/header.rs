@@ -33,38 +33,55 @@ impl<'h> Field<'h> {
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
+
+    /// The elements of a value that is a list, of which some may be empty (RFC 9110 §5.6.1).
+    pub(super) fn elements(&self) -> impl Iterator<Item = &'h [u8]> + use<'h> {
+        let elements = self.value.split(|&b| b == b',').map(<[u8]>::trim_ascii);
+        elements.filter(|element| !element.is_empty())
+    }
+
+    /// Whether a value that is a list has `token`, in any case.
+    pub(super) fn lists(&self, token: &str) -> bool {
+        self.elements().any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
 }
 
 /// How often a field that must come once is there.
+#[derive(Clone, Copy, Default)]
 pub(super) enum Once<'h> {
+    #[default]
     Missing,
     /// Its value, without white space around it.
     Value(&'h [u8]),
     Repeated,
 }
 
-pub(super) fn once<'h>(fields: &[Field<'h>], name: &str) -> Once<'h> {
-    let mut values = fields.iter().filter(|field| field.is(name)).map(|field| field.value);
-    match (values.next(), values.next()) {
-        (None, _) => Once::Missing,
-        (Some(value), None) => Once::Value(value.trim_ascii()),
-        (Some(_), Some(_)) => Once::Repeated,
+impl<'h> Once<'h> {
+    /// The field is there, once more.
+    pub(super) fn add(&mut self, value: &'h [u8]) {
+        *self = match self {
+            Self::Missing => Self::Value(value.trim_ascii()),
+            Self::Value(_) | Self::Repeated => Self::Repeated,
+        };
     }
 }
 
-/// The elements of a list that may span several fields and hold empty elements (RFC 9110 §5.6.1).
+pub(super) fn once<'h>(fields: &[Field<'h>], name: &str) -> Once<'h> {
+    let mut once = Once::Missing;
+    for field in fields.iter().filter(|field| field.is(name)) {
+        once.add(field.value);
+    }
+    once
+}
+
+/// The elements of a list that may span several fields.
 pub(super) fn elements<'h>(fields: &[Field<'h>], name: &str) -> impl Iterator<Item = &'h [u8]> {
-    fields
-        .iter()
-        .filter(move |field| field.is(name))
-        .flat_map(|field| field.value.split(|&b| b == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
+    fields.iter().filter(move |field| field.is(name)).flat_map(Field::elements)
 }
 
 /// Whether a list has `token`, in any case.
 pub(super) fn has_token(fields: &[Field<'_>], name: &str, token: &str) -> bool {
-    elements(fields, name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    fields.iter().any(|field| field.is(name) && field.lists(token))
 }
 
 /// RFC 9110 §5.6.2.

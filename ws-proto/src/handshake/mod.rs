@@ -1,5 +1,5 @@
 //! The opening handshake (RFC 6455 §4), over header fields that any HTTP parser may have read, or over
-//! raw bytes with [`head`] (feature `httparse`).
+//! raw bytes with [`head`].
 //!
 //! A server makes an [`Upgrade`] of a request and accepts it; a client makes a [`Pending`] request
 //! and finishes it with the answer. Both end with an [`Agreed`], which opens a
@@ -40,10 +40,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
 mod client;
 #[cfg(feature = "deflate")]
 mod extension;
-#[cfg(feature = "httparse")]
 pub mod head;
 mod header;
 mod key;

@@ -246,9 +246,15 @@ fn responses() {
             assert_eq!(end_of(HeadReader::response(), bytes, size), whole, "{text}");
         }
         let end = whole?.ok_or(HeadError::Incomplete)?;
-        let response = head::response(&bytes[..end])?;
-        let pending = Pending::request(Ask::default(), NONCE, &mut Wire::default()).unwrap();
-        Ok(pending.finish(response.status, &response.fields).map(drop))
+        let response = head::response(&bytes[..end]).inspect_err(|error| {
+            let pending = Pending::request(Ask::default(), NONCE, &mut Wire::default()).unwrap();
+            let judged = pending.finish_head(&bytes[..end]).map(drop);
+            assert_eq!(judged, Err(HandshakeError::Head(*error)), "{text}");
+        })?;
+        let pending = || Pending::request(Ask::default(), NONCE, &mut Wire::default()).unwrap();
+        let judged = pending().finish(response.status, &response.fields).map(drop);
+        assert_eq!(pending().finish_head(&bytes[..end]).map(drop), judged, "{text}");
+        Ok(judged)
     };
     assert_eq!(judge(&good("HTTP/1.1 101 Switching Protocols")), Ok(Ok(())));
     assert_eq!(judge(&good("HTTP/1.1 101 ")), Ok(Ok(())));
@@ -279,4 +285,12 @@ fn heads_that_end_too_early_are_incomplete() {
         let error = head::request(&head[..len]).map(drop);
         assert_eq!(error, Err(HeadError::Incomplete), "{len} bytes");
     }
+}
+
+#[test]
+fn a_server_may_allow_fewer_fields() {
+    let head = raw("GET / HTTP/1.1", &[("A", "b"); 3]);
+    assert_eq!(head::request_of::<3>(&head).unwrap().fields.len(), 3);
+    assert_eq!(head::request_of::<2>(&head), Err(HeadError::TooManyFields));
+    assert_eq!(HeadError::TooManyFields.status(), 431);
 }

@@ -14,9 +14,7 @@
 mod harness;
 
 mod client;
-#[cfg(feature = "httparse")]
 mod heads;
-#[cfg(feature = "httparse")]
 mod limits;
 mod refusals;
 mod server;

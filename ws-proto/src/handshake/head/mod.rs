@@ -1,8 +1,12 @@
-//! The heads of requests and responses as raw bytes (RFC 9112), parsed by `httparse`.
+//! The heads of requests and responses as raw bytes (RFC 9112).
 //!
 //! A [`HeadReader`] finds the end of a head as its bytes come in, in time linear in them however they
 //! are sliced, and refuses it as soon as a limit is passed or an illegal byte is seen. [`request`] and
-//! [`response`] then parse the complete head, once.
+//! [`response`] then parse the complete head, once. A client that has no memory for a list of fields gives
+//! the head to [`Pending::finish_head`](super::Pending::finish_head) instead.
+//!
+//! With the feature `httparse`, that crate parses the head and not this one. What is accepted and what it is
+//! refused for is the same.
 //!
 //! ```
 //! use ws_proto::handshake::head::{self, HeadReader};
@@ -18,11 +22,22 @@
 //! # Ok::<(), head::HeadError>(())
 //! ```
 
-use core::fmt;
+mod error;
+#[cfg(any(test, not(feature = "httparse")))]
+pub(super) mod own;
+#[cfg(all(test, feature = "httparse"))]
+mod same;
+#[cfg(feature = "httparse")]
+mod with_httparse;
 
 use heapless::Vec;
 
 use super::Field;
+pub use error::HeadError;
+#[cfg(not(feature = "httparse"))]
+use own as parser;
+#[cfg(feature = "httparse")]
+use with_httparse as parser;
 
 /// The largest request target, in bytes.
 pub const MAX_TARGET: usize = 8 * 1024;
@@ -119,8 +134,8 @@ impl HeadReader {
 }
 
 /// The head of a request.
-#[derive(Clone, Debug)]
-pub struct RequestHead<'h> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestHead<'h, const N: usize = MAX_FIELDS> {
     /// The method, as it was sent.
     pub method: &'h str,
     /// The target, as it was sent: neither decoded nor split.
@@ -128,13 +143,13 @@ pub struct RequestHead<'h> {
     /// The minor version: 1 for HTTP/1.1.
     pub minor_version: u8,
     /// The header fields, in order.
-    pub fields: Vec<Field<'h>, MAX_FIELDS>,
+    pub fields: Vec<Field<'h>, N>,
 }
 
 /// The head of a response.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead<'h> {
-    /// The status code.
+    /// The status code: 0 to 999.
     pub status: u16,
     /// The header fields, in order.
     pub fields: Vec<Field<'h>, MAX_FIELDS>,
@@ -145,19 +160,15 @@ pub struct ResponseHead<'h> {
 /// # Errors
 /// [`HeadError::Version`] for any other version, [`HeadError::Incomplete`], or what is malformed.
 pub fn request(head: &[u8]) -> Result<RequestHead<'_>, HeadError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(HeadError::Incomplete),
-        Err(error) => return Err(HeadError::of(error, head)),
-    }
-    let (Some(method), Some(target), Some(minor_version)) =
-        (request.method, request.path, request.version)
-    else {
-        return Err(HeadError::Incomplete);
-    };
-    Ok(RequestHead { method, target, minor_version, fields: fields(request.headers) })
+    request_of(head)
+}
+
+/// [`request`], with at most `N` fields, 16 bytes each on a 32-bit device: for servers with little memory.
+///
+/// # Errors
+/// As there; [`HeadError::TooManyFields`] beyond `N`.
+pub fn request_of<const N: usize>(head: &[u8]) -> Result<RequestHead<'_, N>, HeadError> {
+    parser::request(head)
 }
 
 /// Parses the complete head of a response, of HTTP/1.1 (RFC 6455 §4.1).
@@ -165,104 +176,10 @@ pub fn request(head: &[u8]) -> Result<RequestHead<'_>, HeadError> {
 /// # Errors
 /// [`HeadError::Version`] for any other version, [`HeadError::Incomplete`], or what is malformed.
 pub fn response(head: &[u8]) -> Result<ResponseHead<'_>, HeadError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut response = httparse::Response::new(&mut headers);
-    match response.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(HeadError::Incomplete),
-        Err(error) => return Err(HeadError::of(error, head)),
-    }
-    let (Some(status), Some(1)) = (response.code, response.version) else {
-        return Err(HeadError::Version);
-    };
-    Ok(ResponseHead { status, fields: fields(response.headers) })
+    parser::response(head)
 }
 
-fn fields<'h>(headers: &[httparse::Header<'h>]) -> Vec<Field<'h>, MAX_FIELDS> {
-    headers.iter().map(|header| Field { name: header.name, value: header.value }).collect()
+/// Whether a word that should be an HTTP version is one, though another: `HTTP/` and a digit.
+fn names_http(word: &[u8]) -> bool {
+    word.strip_prefix(b"HTTP/").and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
 }
-
-/// What is wrong with a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HeadError {
-    /// The request target is over [`MAX_TARGET`].
-    TargetTooLong,
-    /// The head is over [`MAX_HEAD`].
-    TooLong,
-    /// There are more than [`MAX_FIELDS`] fields.
-    TooManyFields,
-    /// A CR without an LF, or an LF without a CR.
-    LineEnd,
-    /// A NUL or another control character.
-    Control,
-    /// An HTTP version that is not 1.0 or 1.1; for a response, not 1.1.
-    Version,
-    /// The first line is not a request line, or not a status line.
-    FirstLine,
-    /// A field's name is empty or not a token, white space stands before its colon, or a line is
-    /// folded.
-    FieldName,
-    /// A field's value holds an illegal byte.
-    FieldValue,
-    /// The bytes end before the head does.
-    Incomplete,
-}
-
-impl HeadError {
-    /// The HTTP status that answers a request with such a head: 400, 414, 431 or 505.
-    #[must_use]
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::TargetTooLong => 414,
-            Self::TooLong | Self::TooManyFields => 431,
-            Self::Version => 505,
-            _ => 400,
-        }
-    }
-
-    fn of(error: httparse::Error, head: &[u8]) -> Self {
-        match error {
-            httparse::Error::HeaderName => Self::FieldName,
-            httparse::Error::HeaderValue => Self::FieldValue,
-            httparse::Error::NewLine => Self::LineEnd,
-            httparse::Error::TooManyHeaders => Self::TooManyFields,
-            httparse::Error::Version if names_http(head) => Self::Version,
-            httparse::Error::Version | httparse::Error::Status | httparse::Error::Token => {
-                Self::FirstLine
-            }
-        }
-    }
-}
-
-/// Whether the first line says `HTTP/` and a digit where the version stands, in a response as its
-/// first word and in a request as its third: then only the version is wrong.
-fn names_http(head: &[u8]) -> bool {
-    let line = head.trim_ascii_start().split(|&b| b == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|&b| b == b' ');
-    [words.next(), words.nth(1)]
-        .into_iter()
-        .filter_map(|word| word?.strip_prefix(b"HTTP/"))
-        .any(|version| version.first().is_some_and(u8::is_ascii_digit))
-}
-
-impl fmt::Display for HeadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TargetTooLong => write!(f, "the request target is over {MAX_TARGET} bytes"),
-            Self::TooLong => write!(f, "the head is over {MAX_HEAD} bytes"),
-            Self::TooManyFields => write!(f, "there are more than {MAX_FIELDS} header fields"),
-            Self::LineEnd => f.write_str("lines must end with CR LF, and hold neither elsewhere"),
-            Self::Control => f.write_str("control character in the head: is this HTTP?"),
-            Self::Version => f.write_str("only HTTP/1.1 is spoken here"),
-            Self::FirstLine => f.write_str("the first line is not HTTP/1.1"),
-            Self::FieldName => f.write_str(
-                "a header field's name is malformed: a token is due, a colon right behind it, no folding",
-            ),
-            Self::FieldValue => f.write_str("a header field's value has an illegal byte"),
-            Self::Incomplete => f.write_str("the head is not complete"),
-        }
-    }
-}
-
-impl core::error::Error for HeadError {}
