@@ -24,6 +24,7 @@ pub struct Input<'b> {
 /// It holds nothing between calls of [`Connection::next_event`](crate::Connection::next_event): one
 /// serves any number of connections, one after the other.
 #[derive(Clone, Debug)]
+#[repr(transparent)]
 pub struct Scratch([u8; 125]);
 
 /// What is left of a read.

@@ -66,6 +66,24 @@ impl<'a> Pending<'a> {
         Ok(Self { deflate: Some(settings), ..pending })
     }
 
+    /// What the answer must prove, to be kept where this can't be, as it borrows the subprotocols.
+    #[must_use]
+    pub const fn proof(&self) -> [u8; 28] {
+        self.accept
+    }
+
+    /// The request that waits for an answer with this [`proof`](Self::proof), and that offered these
+    /// subprotocols and no extension.
+    #[must_use]
+    pub const fn of_proof(proof: [u8; 28], subprotocols: &'a [&'a str]) -> Self {
+        Self {
+            accept: proof,
+            subprotocols,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
+    }
+
     fn request_with(
         ask: Ask<'a>,
         extension: &str,

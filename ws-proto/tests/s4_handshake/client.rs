@@ -200,3 +200,25 @@ fn nothing_is_accepted_that_was_not_offered() {
         assert_eq!(finish(&fields), Err(HandshakeError::Extension), "{value}");
     }
 }
+
+/// What a caller keeps who can't keep a [`Pending`].
+#[test]
+fn a_proof_stands_for_the_request() {
+    let subprotocols = ["a", "b"];
+    let ask = Ask { subprotocols: &subprotocols, ..Ask::default() };
+    let proof = Pending::request(ask, NONCE, &mut Wire::default()).unwrap().proof();
+    let finish = |accept, chosen| {
+        let fields = [
+            Field::new("Upgrade", "websocket"),
+            Field::new("Connection", "Upgrade"),
+            Field::new("Sec-WebSocket-Accept", accept),
+            Field::new("Sec-WebSocket-Protocol", chosen),
+        ];
+        Pending::of_proof(proof, &subprotocols)
+            .finish(101, &fields)
+            .map(|accepted| accepted.subprotocol)
+    };
+    assert_eq!(finish(ACCEPT, "b"), Ok(Some("b")));
+    assert_eq!(finish(ACCEPT, "c"), Err(HandshakeError::Subprotocol));
+    assert_eq!(finish("S3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "b"), Err(HandshakeError::Accept));
+}
