@@ -129,7 +129,7 @@ impl<'a> Pending<'a> {
         let rest = [line_end].into_iter().chain(fields).chain([&b"\r\n"[..]]);
         write_all(head.into_iter().chain(subprotocols).chain(rest), out)?;
         Ok(Self {
-            accept: key::accept(&key),
+            accept: key::accept(key),
             subprotocols: ask.subprotocols,
             #[cfg(feature = "deflate")]
             deflate: None,

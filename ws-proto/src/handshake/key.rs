@@ -1,46 +1,43 @@
 //! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 §4.1, §4.2.2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest as _, Sha1};
+use super::base64;
+use super::sha1::sha1;
 
 /// Appended to the key before it is hashed (§1.3).
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const GUID: [u8; 36] = *b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The key of a client's nonce: 24 base64 characters.
 pub(super) fn encode(nonce: [u8; 16]) -> [u8; 24] {
-    let mut key = [0; 24];
-    // 16 bytes make 24 characters, so this can't fail.
-    let _ = STANDARD.encode_slice(nonce, &mut key);
-    key
+    base64::encode(&nonce)
 }
 
 /// What proves that a server has read `key`.
-pub(super) fn accept(key: &[u8]) -> [u8; 28] {
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    let mut accept = [0; 28];
-    // 20 bytes make 28 characters, so this can't fail.
-    let _ = STANDARD.encode_slice(digest, &mut accept);
-    accept
+pub(super) fn accept(key: [u8; 24]) -> [u8; 28] {
+    let mut message = [0; 60];
+    for (to, from) in message.iter_mut().zip(key.iter().chain(&GUID)) {
+        *to = *from;
+    }
+    base64::encode(&sha1(message))
 }
 
-/// Whether `key` is base64 for 16 bytes: 22 characters and two of padding.
-pub(super) fn is_valid(key: &[u8]) -> bool {
+/// A key that is base64 for 16 bytes: 22 characters and two of padding.
+pub(super) fn parse(key: &[u8]) -> Option<[u8; 24]> {
     let character = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
-    key.len() == 24
-        && key.strip_suffix(b"==").is_some_and(|characters| characters.iter().all(character))
+    let is_valid =
+        |key: &[u8; 24]| matches!(key, [chars @ .., b'=', b'='] if chars.iter().all(character));
+    key.try_into().ok().filter(is_valid)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{accept, encode, is_valid};
+    use super::{accept, encode, parse};
 
     #[test]
     fn example_of_rfc_6455_section_1_3() {
         let key = encode(*b"the sample nonce");
         assert_eq!(&key, b"dGhlIHNhbXBsZSBub25jZQ==");
-        assert_eq!(&accept(&key), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-        assert!(is_valid(&key));
+        assert_eq!(&accept(key), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(parse(&key), Some(key));
     }
 
     #[test]
@@ -55,7 +52,7 @@ mod tests {
             "dGhlIHNhbXBsZSBub25j ZQ=",
             "dGhlIHNhbXBsZSBub25jZ===",
         ] {
-            assert!(!is_valid(key.as_bytes()), "{key}");
+            assert_eq!(parse(key.as_bytes()), None, "{key}");
         }
     }
 }

@@ -41,6 +41,7 @@
 //! ```
 
 mod answer;
+mod base64;
 mod client;
 #[cfg(feature = "deflate")]
 mod extension;
@@ -49,6 +50,7 @@ mod header;
 mod key;
 mod response;
 mod server;
+mod sha1;
 
 pub use client::{Accepted, Ask, HandshakeError, Pending, RequestError};
 #[cfg(feature = "deflate")]

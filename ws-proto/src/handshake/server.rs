@@ -47,10 +47,8 @@ impl<'h> Upgrade<'h> {
         if required(fields, "Sec-WebSocket-Version")? != b"13" {
             return Err(Reject::Version);
         }
-        let key = required(fields, "Sec-WebSocket-Key")?;
-        if !key::is_valid(key) {
-            return Err(Reject::Invalid("Sec-WebSocket-Key"));
-        }
+        let key = key::parse(required(fields, "Sec-WebSocket-Key")?);
+        let key = key.ok_or(Reject::Invalid("Sec-WebSocket-Key"))?;
         if !header::elements(fields, PROTOCOL).all(header::is_token) {
             return Err(Reject::Invalid(PROTOCOL));
         }
