@@ -1,5 +1,7 @@
 //! The one place that reads the clock: everything else is told what time it is.
 
+use std::time::Duration;
+
 use ws_proto::keepalive::Instant;
 
 /// Milliseconds since it was made, which never go backwards.
@@ -13,6 +15,11 @@ impl Clock {
     }
 
     pub(crate) fn now(self) -> Instant {
-        Instant::from_millis(0).after(self.0.elapsed())
+        Instant::from_millis(0).after(self.running())
+    }
+
+    /// How long ago it was made.
+    pub(crate) fn running(self) -> Duration {
+        self.0.elapsed()
     }
 }

@@ -43,8 +43,8 @@ fn only(allowed: &[&str], names: &[&str]) {
 
 #[test]
 fn sockets_and_polls_are_the_workers() {
-    only(&["worker", "listener.rs", "server.rs", "mailbox.rs"], &["mio::", "socket2::"]);
-    only(&["worker", "server.rs", "listener.rs", "main.rs", "cli.rs"], &["std::net"]);
+    only(&["worker", "listener.rs", "server.rs", "mailbox.rs", "connect"], &["mio::", "socket2::"]);
+    only(&["worker", "server.rs", "listener.rs", "serve.rs", "cli", "connect"], &["std::net"]);
 }
 
 #[test]
@@ -54,8 +54,9 @@ fn one_file_reads_the_clock() {
 
 #[test]
 fn threads_meet_in_the_mailbox() {
-    only(&["mailbox.rs"], &["Mutex", "RwLock", "mpsc"]);
-    only(&["server.rs", "main.rs"], &["thread::"]);
+    only(&["mailbox.rs"], &["Mutex", "RwLock"]);
+    only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs"], &["mpsc"]);
+    only(&["server.rs", "serve.rs", "connect/input.rs"], &["thread::"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Clients that others wrote, and a browser, against the binary with permessage-deflate: what they send comes
-//! back, and a proxy between them and the server sees that it is compressed on the wire.
+//! back, and a proxy between them and the server sees that it is compressed on the wire. And the binary's own
+//! client against servers that others wrote.
 //!
 //! What is needed beside Chromium is made by `eval "$(ws-mio-server/tests/interop/setup)"`.
 #![allow(
@@ -196,15 +197,60 @@ fn check(mut client: impl FnMut(&str, &[&str]) -> String) {
     }
 }
 
-/// Has the client that a command starts exchange messages, if `probe` shows that it is there.
-fn check_command(what: &str, mut probe: Command, client: impl Fn() -> Command) {
+/// Whether something of others is there, as `probe` shows.
+fn is_there(what: &str, mut probe: Command) -> bool {
     probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if !probe.status().is_ok_and(|status| status.success()) {
+    let there = probe.status().is_ok_and(|status| status.success());
+    if !there {
         assert!(std::env::var_os("CI").is_none(), "{what} is missing; CI must install it, {SETUP}");
         eprintln!("skipped: no {what} on this machine; to have it, {SETUP}");
+    }
+    there
+}
+
+/// Has the client that a command starts exchange messages, if `probe` shows that it is there.
+fn check_command(what: &str, probe: Command, client: impl Fn() -> Command) {
+    if is_there(what, probe) {
+        check(|url, kinds| output(client().arg(url).args(kinds)));
+    }
+}
+
+/// Has our own client exchange messages with the server that a command starts, which sends back what it
+/// gets, and closes with 4000 when it gets `bye`.
+fn check_server(what: &str, probe: Command, mut server: Command) {
+    if !is_there(what, probe) {
         return;
     }
-    check(|url, kinds| output(client().arg(url).args(kinds)));
+    let (_server, url) = start(&mut server, "url ");
+    let text: String = (0..70_000).map(|n| format!("{n} Grüße ")).collect();
+    let lines = format!("\n{text}\nlast\n");
+    let digits = "00ff".repeat(100_000);
+    for deflate in [&[][..], &["--no-deflate"]] {
+        let (out, err, code) = connect(&url, &[&["-n", "3"], deflate].concat(), lines.as_bytes());
+        assert!(out == lines && code == 0, "{what}: {} bytes, {err}", out.len());
+        assert_eq!(err.contains("compressed"), deflate.is_empty(), "{what}: {err}");
+        assert!(err.contains("closed: 1000"), "{what}: {err}");
+        let arguments = [&["--hex", "-n", "1"], deflate].concat();
+        let (out, err, code) = connect(&url, &arguments, digits.as_bytes());
+        assert!(out.trim_end() == digits && code == 0, "{what}: {} bytes, {err}", out.len());
+    }
+    let (_, err, code) = connect(&url, &["--stay"], b"bye\n");
+    assert!(err.contains("closed by the server: 4000 (application code): as you wish"), "{err}");
+    assert_eq!(code, 1, "{what}");
+}
+
+/// Runs our own client; gives what it printed, what it told, and its status.
+fn connect(url: &str, arguments: &[&str], input: &[u8]) -> (String, String, i32) {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
+    client.args(["connect", url]).args(arguments);
+    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = client.spawn().unwrap();
+    let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
+    let writer = thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
 }
 
 /// What a command says, without the line's end. It must succeed.
@@ -281,6 +327,22 @@ fn python_websockets() {
 #[test]
 fn python_aiohttp() {
     check_python("aiohttp");
+}
+
+#[test]
+fn our_client_with_node_ws() {
+    let (mut probe, mut server) = (node(), node());
+    probe.args(["-e", "require('ws')"]);
+    server.arg(script("ws_server.cjs"));
+    check_server("Node's ws", probe, server);
+}
+
+#[test]
+fn our_client_with_python_websockets() {
+    let (mut probe, mut server) = (python(), python());
+    probe.args(["-c", "import websockets"]);
+    server.arg(script("websockets_server.py"));
+    check_server("Python's websockets", probe, server);
 }
 
 #[test]

@@ -1,16 +1,17 @@
-//! The command line.
+//! The settings of the server.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::Args;
 use ws_mio_server::{Builder, Deflate, StartError, WindowBits};
 
-/// A WebSocket server that is useful at once: an echo, relay rooms, and a page to try them.
-#[derive(Debug, Parser)]
-#[command(version, about, after_help = EXAMPLES, allow_negative_numbers = true)]
-pub(crate) struct Args {
+use super::values::{address, duration, positive, size, window};
+
+/// What the server is set to.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
     /// Address and port to listen on; may be given several times
     ///
     /// Port 0 stands for any that is free. 0.0.0.0 or [::] stands for all addresses of the machine.
@@ -75,21 +76,7 @@ enum Compression {
     Dedicated,
 }
 
-const EXAMPLES: &str = "\
-Sizes: 64KiB, 16MiB, 1000000. Times: 500ms, 5s, 2m.
-
-Examples:
-  ws-mio-server                                     on 127.0.0.1:8080
-  ws-mio-server --listen 127.0.0.1:9001 --listen [::1]:9001
-  ws-mio-server --listen 0.0.0.0:80 --workers 4 --max-message 16MiB
-
-Open the page that the banner names, or connect with any WebSocket client to
-  /echo          every message comes back
-  /relay/ROOM    every message goes to everyone else in ROOM
-GET /healthz answers `ok` while the server runs. SIGINT or SIGTERM closes every
-connection with code 1001 and exits with 0; a second one exits at once.";
-
-impl Args {
+impl ServeArgs {
     pub(crate) fn apply(&self, builder: Builder) -> Builder {
         let builder = builder
             .max_message(self.max_message)
@@ -130,65 +117,5 @@ pub(crate) fn advice(error: &StartError) -> &'static str {
             _ => "",
         },
         _ => "",
-    }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let due = "an IP address and a port are due, such as 127.0.0.1:8080 or [::1]:8080";
-    text.parse().map_err(|_| due.to_owned())
-}
-
-fn size(text: &str) -> Result<u64, String> {
-    let due = "a number of bytes is due, such as 1000000, 64KiB or 16MiB";
-    parse_size::parse_size(text).map_err(|error| format!("{error}; {due}"))
-}
-
-fn window(text: &str) -> Result<WindowBits, String> {
-    let bits = text.parse().ok().and_then(WindowBits::new);
-    bits.ok_or_else(|| "a number from 9 to 15 is due".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let due = "a number and a unit are due, such as 500ms, 5s or 2m";
-    humantime::parse_duration(text).map_err(|error| format!("{error}; {due}"))
-}
-
-/// A duration that would leave no time at all if it were zero.
-fn positive(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err("more than no time is due, such as 5s".to_owned()),
-        duration => Ok(duration),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Args, address, duration, positive, size};
-    use clap::{CommandFactory as _, Parser as _};
-    use std::time::Duration;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn defaults_need_no_arguments() {
-        let args = Args::parse_from(["ws-mio-server"]);
-        assert_eq!(args.listen, ["127.0.0.1:8080".parse().unwrap()]);
-        assert_eq!(args.max_message, 1024 * 1024);
-    }
-
-    #[test]
-    fn values_have_units_and_errors_say_what_is_due() {
-        assert_eq!(size("16MiB"), Ok(16 * 1024 * 1024));
-        assert_eq!(size("64k"), Ok(64_000));
-        assert_eq!(duration("1m 500ms"), Ok(Duration::from_millis(60_500)));
-        assert!(size("16 apples").unwrap_err().contains("64KiB"));
-        assert!(size("-1").is_err());
-        assert!(duration("5").unwrap_err().contains("500ms"));
-        assert_eq!(positive("1ms"), Ok(Duration::from_millis(1)));
-        assert!(positive("0s").unwrap_err().contains("5s"));
-        assert!(address("8080").unwrap_err().contains("127.0.0.1:8080"));
     }
 }

@@ -1,0 +1,442 @@
+//! One open connection, from the first message to its end.
+
+use std::io::{self, ErrorKind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::TryRecvError;
+use std::time::Duration;
+
+use mio::{Events, Poll};
+use ws_proto::deflate::{Deflater, Inflater};
+use ws_proto::keepalive::Instant;
+use ws_proto::{
+    Assembler, CloseCode, Closed, Error, Event, Input as Bytes, Message, Scratch, State,
+    Transport as Below,
+};
+
+use super::command::{Command, HELP, Lines};
+use super::input::{Input, Piece};
+use super::opening::{ClientConnection, Opened};
+use super::transport::Transport;
+use super::{SOCKET, Screen};
+use crate::cli::ConnectArgs;
+use crate::clock::Clock;
+
+/// With so many bytes that wait to be sent, no more input is taken.
+const HIGH_WATER: usize = 256 * 1024;
+/// How long a closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How long the server may take to end the connection when all is said.
+const ENDING: Duration = Duration::from_secs(1);
+/// How many reads are served before input has its turn.
+const READ_BUDGET: u32 = 16;
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// This end closed it.
+    Ours,
+    /// The server closed it, with a code that tells of nothing bad.
+    Theirs,
+    /// It was lost, or closed with a code that tells of something bad.
+    Failed(String),
+    /// This end wanted to stop, but not all was well.
+    Stopped(String),
+}
+
+/// A ping that is not answered.
+struct Pinged {
+    number: u64,
+    at: Duration,
+}
+
+/// An open connection, and what it needs.
+pub(super) struct Talk<'a> {
+    args: &'a ConnectArgs,
+    screen: &'a Screen,
+    input: &'a Input,
+    lines: Lines,
+    /// Whether input is typed at a terminal.
+    typed: bool,
+    clock: Clock,
+    transport: Transport,
+    connection: ClientConnection,
+    deflate: Option<(Inflater, Deflater)>,
+    messages: Assembler<Vec<u8>>,
+    scratch: Scratch,
+    out: Vec<u8>,
+    /// How much of `out` was sent.
+    sent: usize,
+    received: u64,
+    pings: u64,
+    pinged: Option<Pinged>,
+    ping_at: Option<Instant>,
+    /// When the server last said something, or input ended.
+    heard: Instant,
+    input_ended: bool,
+    /// When this end began to close.
+    closing: Option<Instant>,
+    /// How it ended, and until when the server may end the stream.
+    end: Option<(End, Instant)>,
+    /// Whether the stream has ended, or nothing more is expected of it.
+    gone: bool,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(
+        args: &'a ConnectArgs,
+        screen: &'a Screen,
+        input: &'a Input,
+        lines: Lines,
+        typed: bool,
+        clock: Clock,
+        opened: Opened,
+    ) -> (Self, Vec<u8>) {
+        let now = clock.now();
+        let talk = Self {
+            args,
+            screen,
+            input,
+            lines,
+            typed,
+            clock,
+            transport: opened.transport,
+            connection: opened.connection,
+            deflate: opened.deflate,
+            messages: Assembler::new(Vec::new()),
+            scratch: Scratch::new(),
+            out: Vec::new(),
+            sent: 0,
+            received: 0,
+            pings: 0,
+            pinged: None,
+            ping_at: args.ping.map(|interval| now.after(interval)),
+            heard: now,
+            input_ended: false,
+            closing: None,
+            end: None,
+            gone: false,
+        };
+        (talk, opened.rest)
+    }
+
+    /// Serves the connection to its end. Fails if the event loop does.
+    pub(super) fn run(mut self, mut first: Vec<u8>, poll: &mut Poll) -> io::Result<End> {
+        self.transport.register(poll.registry(), SOCKET)?;
+        let mut events = Events::with_capacity(16);
+        let mut buffer = vec![0; 64 * 1024];
+        self.receive(&mut first);
+        loop {
+            let more = self.read(&mut buffer);
+            self.take_input();
+            self.keep_time();
+            let stuck = self.write();
+            if let Some(end) = self.ended() {
+                return Ok(end);
+            }
+            let idle = !more && (stuck || self.is_sent());
+            let timeout = if idle { self.timeout() } else { Some(Duration::ZERO) };
+            match poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    /// How the connection ended, once there is nothing left to wait for.
+    fn ended(&mut self) -> Option<End> {
+        let (_, until) = self.end.as_ref()?;
+        let over = self.gone || *until <= self.clock.now();
+        if over || (self.is_sent() && self.connection.transport() == Below::Close) {
+            self.transport.finish();
+        }
+        match self.end.take_if(|_| over)?.0 {
+            End::Failed(message) if self.closing.is_some() => Some(End::Stopped(message)),
+            end => Some(end),
+        }
+    }
+
+    fn end(&mut self, end: End) {
+        let until = self.clock.now().after(ENDING);
+        self.end.get_or_insert((end, until));
+    }
+
+    fn is_sent(&self) -> bool {
+        self.sent == self.out.len()
+    }
+
+    /// Reads what has come; `true`: there may be more.
+    fn read(&mut self, buffer: &mut [u8]) -> bool {
+        for _ in 0..READ_BUDGET {
+            if self.gone {
+                return false;
+            }
+            match self.transport.read(buffer) {
+                Ok(0) => {
+                    let closed = self.connection.peer_eof();
+                    self.lost(closed, "the server ended the connection without closing it");
+                }
+                Ok(n) => {
+                    self.heard = self.clock.now();
+                    self.receive(buffer.get_mut(..n).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let closed = self.connection.peer_eof();
+                    self.lost(closed, &format!("the connection broke: {error}"));
+                }
+            }
+        }
+        true
+    }
+
+    fn receive(&mut self, bytes: &mut [u8]) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut messages = std::mem::replace(&mut self.messages, Assembler::new(Vec::new()));
+        let mut deflate = self.deflate.take();
+        let mut input = Bytes::new(bytes, &mut scratch);
+        loop {
+            let event = match &mut deflate {
+                Some((inflater, _)) => self.connection.next_event_inflated(&mut input, inflater),
+                None => self.connection.next_event(&mut input),
+            };
+            match event {
+                Ok(None) => break,
+                Ok(Some(event)) => self.event(event, &mut messages),
+                Err(error) => self.violation(error),
+            }
+            // A vector takes everything. Once an event: only the newest ping is owed a pong.
+            let _ = self.connection.poll_transmit(&mut self.out);
+        }
+        self.scratch = scratch;
+        self.messages = messages;
+        self.deflate = deflate;
+    }
+
+    fn event(&mut self, event: Event<'_>, messages: &mut Assembler<Vec<u8>>) {
+        match event {
+            Event::Pong(payload) => return self.pong(payload),
+            Event::Close(code, reason) => return self.closed(code, reason),
+            _ => {}
+        }
+        // A vector takes everything.
+        let Ok(Some(message)) = messages.push(event) else { return };
+        if self.args.count.is_some_and(|count| self.received >= count) {
+            return;
+        }
+        self.received = self.received.saturating_add(1);
+        if let Err(error) = self.screen.message(message) {
+            // `| head` has seen enough.
+            if error.kind() != ErrorKind::BrokenPipe {
+                self.screen.error(format_args!("standard output: {error}"));
+            }
+            self.close(CloseCode::NORMAL, "");
+        }
+        if self.args.count == Some(self.received) {
+            self.close(CloseCode::NORMAL, "");
+        }
+    }
+
+    fn pong(&mut self, payload: &[u8]) {
+        let answered = |pinged: &mut Pinged| payload == pinged.number.to_be_bytes();
+        if let Some(Pinged { at, .. }) = self.pinged.take_if(answered) {
+            let took = self.clock.running().saturating_sub(at);
+            self.screen.note(format_args!("pong after {:.3} ms", took.as_secs_f64() * 1e3));
+        }
+    }
+
+    fn closed(&mut self, code: Option<CloseCode>, reason: &str) {
+        let number = code.map_or(1005, CloseCode::get);
+        let colon = if reason.is_empty() { "" } else { ": " };
+        let said = format!("{number} ({}){colon}{}", meaning(number), reason.escape_debug());
+        self.screen.note(match self.closing {
+            Some(_) => format!("closed: {said}"),
+            None => format!("closed by the server: {said}"),
+        });
+        let end = match (self.closing, number) {
+            (Some(_), _) => End::Ours,
+            (None, 1000 | 1001 | 1005) => End::Theirs,
+            (None, _) => End::Failed(format!("the server closed with {said}")),
+        };
+        self.end(end);
+    }
+
+    fn violation(&mut self, error: Error) {
+        let code = error.close_code();
+        let message = format!("the server broke the protocol: {error}; closed with {code}");
+        self.end(End::Failed(message));
+    }
+
+    /// The bytes of the server have ended.
+    fn lost(&mut self, closed: Closed, how: &str) {
+        let end = match (closed, self.closing) {
+            (Closed::Clean, Some(_)) => End::Ours,
+            (Closed::Clean, None) => End::Theirs,
+            (Closed::Abnormal, _) => End::Failed(format!("{how} (1006)")),
+        };
+        self.gone = true;
+        self.end(end);
+    }
+
+    fn close(&mut self, code: CloseCode, reason: &str) {
+        if self.closing.is_none() && self.connection.close(code, reason, &mut self.out).is_ok() {
+            self.closing = Some(self.clock.now());
+        }
+    }
+
+    fn take_input(&mut self) {
+        if self.input.interrupted.load(Ordering::SeqCst) {
+            self.close(CloseCode::GOING_AWAY, "");
+        }
+        while self.connection.state() == State::Open
+            && !self.input_ended
+            && self.out.len().saturating_sub(self.sent) < HIGH_WATER
+        {
+            match self.input.pieces.try_recv() {
+                Ok(Piece::Line(line)) => match self.lines.command(line) {
+                    Ok(command) => self.command(command),
+                    Err(error) if self.typed => self.screen.error(error),
+                    Err(error) => self.abandon(&error),
+                },
+                Ok(Piece::Bytes(bytes)) => self.send(Message::Binary(&bytes)),
+                Ok(Piece::Failed(error)) => self.abandon(&error),
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.input_ended = true;
+                    self.heard = self.clock.now();
+                }
+            }
+        }
+    }
+
+    /// Input makes no sense, and nobody is there to correct it.
+    fn abandon(&mut self, error: &str) {
+        self.close(CloseCode::NORMAL, "");
+        self.end(End::Stopped(error.to_owned()));
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Text(text) => self.send(Message::Text(&text)),
+            Command::Binary(bytes) => self.send(Message::Binary(&bytes)),
+            Command::Ping => self.ping(),
+            Command::Close(code, reason) => self.close(code, &reason),
+            Command::Help => self.screen.error(HELP),
+        }
+    }
+
+    fn send(&mut self, message: Message<'_>) {
+        // It fails only when the connection is closing, and then no input is taken.
+        let _ = match &mut self.deflate {
+            Some((_, deflater)) => {
+                self.connection.send_deflated(message, true, deflater, &mut self.out)
+            }
+            None => self.connection.send(message, true, &mut self.out),
+        };
+    }
+
+    fn ping(&mut self) {
+        self.pings = self.pings.wrapping_add(1);
+        // It fails only when the connection is closing.
+        if self.connection.ping(&self.pings.to_be_bytes(), &mut self.out).is_ok() {
+            self.pinged = Some(Pinged { number: self.pings, at: self.clock.running() });
+        }
+    }
+
+    /// Does what is due by now.
+    fn keep_time(&mut self) {
+        let now = self.clock.now();
+        if self.closing.is_some_and(|since| since.after(CLOSING) <= now) {
+            let message = "the server did not answer the Close (1006)".to_owned();
+            self.gone = true;
+            self.end(End::Failed(message));
+        }
+        if self.pong_due().is_some_and(|due| due <= now) {
+            let message = "the server does not answer pings (1006)".to_owned();
+            self.gone = true;
+            self.end(End::Failed(message));
+        }
+        if self.ping_at.is_some_and(|at| at <= now) {
+            if self.pinged.is_none() {
+                self.ping();
+            }
+            self.ping_at = self.args.ping.map(|interval| now.after(interval));
+        }
+        if self.close_at().is_some_and(|at| at <= now) {
+            self.close(CloseCode::NORMAL, "");
+        }
+    }
+
+    /// When the connection is closed because input has ended.
+    fn close_at(&self) -> Option<Instant> {
+        let waits = self.args.stay || self.args.count.is_some();
+        if !self.input_ended || self.closing.is_some() || waits || !self.is_sent() {
+            return None;
+        }
+        Some(if self.typed { self.heard } else { self.heard.after(self.args.wait) })
+    }
+
+    fn pong_due(&self) -> Option<Instant> {
+        let at = Instant::from_millis(0).after(self.pinged.as_ref()?.at);
+        Some(at.after(self.args.pong_timeout))
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let closing = self.closing.map(|since| since.after(CLOSING));
+        let ending = self.end.as_ref().map(|(_, until)| *until);
+        let moments = [closing, ending, self.pong_due(), self.ping_at, self.close_at()];
+        moments.into_iter().flatten().map(|at| at.since(now)).min()
+    }
+
+    /// Sends what waits; `true`: the rest can't be sent now.
+    fn write(&mut self) -> bool {
+        while let Some(bytes) = self.out.get(self.sent..).filter(|bytes| !bytes.is_empty()) {
+            match self.transport.write(bytes) {
+                Ok(n) => self.sent = self.sent.saturating_add(n),
+                Err(error) => return self.write_failed(&error),
+            }
+        }
+        self.out.clear();
+        self.sent = 0;
+        match self.transport.flush() {
+            Ok(()) => false,
+            Err(error) => self.write_failed(&error),
+        }
+    }
+
+    fn write_failed(&mut self, error: &io::Error) -> bool {
+        match error.kind() {
+            ErrorKind::WouldBlock => true,
+            ErrorKind::Interrupted => false,
+            // The server may have said why before it went: what it said is read first.
+            _ => {
+                self.out.clear();
+                self.sent = 0;
+                false
+            }
+        }
+    }
+}
+
+/// What a code stands for (RFC 6455 §7.4.1 and the registry of IANA).
+const fn meaning(code: u16) -> &'static str {
+    match code {
+        1000 => "normal",
+        1001 => "going away",
+        1002 => "protocol error",
+        1003 => "unsupported data",
+        1005 => "no code",
+        1007 => "invalid payload",
+        1008 => "policy violation",
+        1009 => "message too big",
+        1010 => "extension missing",
+        1011 => "internal error",
+        1012 => "service restart",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        3000..=3999 => "registered code",
+        4000..=4999 => "application code",
+        _ => "unknown code",
+    }
+}

@@ -1,0 +1,79 @@
+//! `ws-mio-server serve`: the server with its applications.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use ws_mio_server::{Handle, Server};
+
+use crate::app::{Echo, HEALTH, INDEX, Relay};
+use crate::cli::{self, ServeArgs};
+
+pub(crate) fn run(args: &ServeArgs) -> Result<(), String> {
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(colours).with_target(false).init();
+    raise_descriptor_limit();
+    let server = Server::builder()
+        .page("/", INDEX)
+        .page("/healthz", HEALTH)
+        .route("/echo", Echo)
+        .route("/relay/{room}", Relay);
+    let server = args
+        .apply(server)
+        .bind(args.listen.as_slice())
+        .map_err(|error| format!("{error}{}", cli::advice(&error)))?;
+    stop_on_signal(server.handle()).map_err(|error| format!("no signal handler: {error}"))?;
+    // Whoever waits for the banner may have gone away.
+    let _ = banner(&server, args);
+    server.run().map_err(|error| format!("the event loop failed: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn banner(server: &Server, args: &ServeArgs) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let (workers, limit) = (server.workers(), args.max_message);
+    let plural = if workers == 1 { "" } else { "s" };
+    writeln!(out, "ws-mio-server {}", env!("CARGO_PKG_VERSION"))?;
+    for address in server.local_addrs() {
+        // An address that stands for all of the machine's can't be opened: name one that can.
+        let host = match address.ip() {
+            ip if !ip.is_unspecified() => *address,
+            ip if ip.is_ipv4() => ([127, 0, 0, 1], address.port()).into(),
+            _ => (std::net::Ipv6Addr::LOCALHOST, address.port()).into(),
+        };
+        writeln!(out, "  page    http://{host}/")?;
+        writeln!(out, "  echo    ws://{host}/echo")?;
+        writeln!(out, "  relay   ws://{host}/relay/ROOM   (to everyone else in ROOM)")?;
+        writeln!(out, "  health  http://{host}/healthz")?;
+    }
+    writeln!(out, "{workers} worker{plural}, messages up to {limit} bytes. Ctrl-C stops.")?;
+    out.flush()
+}
+
+/// Stops the server at the first signal to do so, and the process at the second.
+fn stop_on_signal(handle: Handle) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            tracing::info!("stopping: closing connections; once more stops at once");
+            handle.shutdown();
+        }
+        if signals.next().is_some() {
+            std::process::exit(1);
+        }
+    })?;
+    Ok(())
+}
+
+/// Lets the process have as many connections as it may.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, current = limit.current, "the limit of descriptors stays as it is");
+    }
+}
