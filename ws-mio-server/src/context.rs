@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ws_proto::keepalive::{Instant, Timing};
 
+use crate::OriginPattern;
 use crate::deflate::Pool;
 use crate::mailbox::Publication;
 use crate::route::Routes;
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) handshake_timeout: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) timing: Timing,
+    /// From which pages beside those of the same host browsers may connect.
+    pub(crate) origins: Vec<OriginPattern>,
 }
 
 /// What the connections of one worker share while they are served. It holds no sockets.

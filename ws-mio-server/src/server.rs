@@ -19,7 +19,7 @@ use crate::mailbox::Mailbox;
 use crate::route::{Route, Routes};
 use crate::topics::Topics;
 use crate::worker::{WAKER, Worker};
-use crate::{Handle, Handler, Page};
+use crate::{Handle, Handler, OriginPattern, Page};
 
 /// What a server is to be: routes, limits, deadlines. See [`Server::builder`].
 #[must_use = "a builder does nothing until it is bound"]
@@ -53,6 +53,7 @@ impl Builder {
                 handshake_timeout: Duration::from_secs(5),
                 stall_timeout: Duration::from_secs(30),
                 timing: Timing::default(),
+                origins: Vec::new(),
             },
             policy: Policy::new(),
             error: None,
@@ -129,6 +130,14 @@ impl Builder {
     /// How long a peer that was pinged may stay silent until it counts as dead. Default: 10 s.
     pub const fn pong_timeout(mut self, timeout: Duration) -> Self {
         self.settings.timing.pong_within = timeout;
+        self
+    }
+
+    /// Lets browsers connect from pages of these origins, too; may be called several times. By default, they
+    /// may from pages of the host that the request names, and whoever says no origin, as no browser does,
+    /// always may. A refusal (403) logs what would have allowed it.
+    pub fn allow_origin(mut self, pattern: OriginPattern) -> Self {
+        self.settings.origins.push(pattern);
         self
     }
 

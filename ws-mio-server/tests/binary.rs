@@ -187,6 +187,30 @@ fn a_refusal_is_logged_in_one_line_with_its_reason() {
 }
 
 #[test]
+fn a_foreign_page_is_refused_and_the_log_says_what_would_let_it_in() {
+    let from = |program: &Program, origin: &str| {
+        let mut client = Client::connect(program.address());
+        let origin = format!("\r\nOrigin: {origin}\r\n\r\n");
+        client.write(common::request("/echo").trim_end().as_bytes());
+        client.write(origin.as_bytes());
+        client.head().split(' ').nth(1).unwrap().to_owned()
+    };
+    let mut program = Program::with(&[]);
+    assert_eq!(from(&program, "http://a.example"), "101");
+    assert_eq!(from(&program, "https://b.example:8443"), "403");
+    program.signal(Signal::TERM);
+    program.ended();
+    let mut log = String::new();
+    program.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let (_, setting) = log.split_once("to allow it: ").unwrap();
+    let (name, value) = setting.lines().next().unwrap().split_once(' ').unwrap();
+    // What the log says is what works.
+    let program = Program::with(&[&format!("--{name}"), value.trim_end_matches('"')]);
+    assert_eq!(from(&program, "https://b.example:8443"), "101");
+    assert_eq!(from(&program, "https://c.example"), "403");
+}
+
+#[test]
 fn a_port_that_is_taken_is_one_line_that_says_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -218,6 +242,7 @@ fn values_that_make_no_sense_are_refused_with_what_is_due() {
         (["--ping-interval", "-1s"], "'-1'"),
         (["--ping-intervall", "1s"], "--ping-interval"),
         (["--listen", ""], "127.0.0.1:8080"),
+        (["--allow-origin", "https://a.example/b"], "https://*.example.com"),
     ] {
         let (code, stdout, stderr) = run(&arguments);
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");

@@ -109,7 +109,7 @@ fn requests_that_are_accepted() {
         with(UPGRADE, "uPGRADE: , h2c ,WebSocket,\r\n"),
         with(UPGRADE, "Upgrade: h2c\r\nUpgrade:\r\nUpgrade:\twebsocket \r\n"),
         with(CONNECTION, "Connection: keep-alive\r\nCONNECTION: ,,UPGRADE\r\n"),
-        with(HOST, "Host: [::1]:8080\r\nOrigin: https://b.example\r\nCookie: a=b\r\n"),
+        with(HOST, "Host: [::1]:8080\r\nOrigin: http://[::1]:8080\r\nCookie: a=b\r\n"),
         with(KEY, "sec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\t \r\n"),
         with(
             VERSION,

@@ -165,6 +165,8 @@ fn check(mut client: impl FnMut(&str, &[&str]) -> String) {
     for (mode, kinds) in [("shared", &KINDS[..]), ("dedicated", &KINDS), ("off", &KINDS[..1])] {
         let mut server = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
         server.args(["--listen", "127.0.0.1:0", "--max-message", "4MiB", "--deflate", mode]);
+        // Chromium's page has no origin.
+        server.args(["--allow-origin", "null"]);
         let (_server, url) = start(&mut server, "  echo    ws://");
         let proxy = Proxy::start(url.strip_suffix("/echo").unwrap().parse().unwrap());
         let said = client(&format!("ws://{}", proxy.address), kinds);

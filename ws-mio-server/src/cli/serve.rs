@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use ws_mio_server::{Builder, Deflate, StartError, WindowBits};
+use ws_mio_server::{Builder, Deflate, OriginPattern, StartError, WindowBits};
 
 use super::values::{address, duration, positive, size, window};
 
@@ -41,6 +41,13 @@ pub(crate) struct ServeArgs {
     /// How long a peer that was pinged may stay silent until it counts as dead
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
     pong_timeout: Duration,
+
+    /// Let browsers connect from pages of this origin, too; may be given several times
+    ///
+    /// https://example.com, https://*.example.com, http://localhost:*, null, or * for all. Pages of the same
+    /// host may always connect, and so may whatever is no browser.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<OriginPattern>,
 
     /// Whether and how messages are compressed, if clients offer it (permessage-deflate)
     #[arg(long, value_name = "HOW", default_value = "shared")]
@@ -92,6 +99,7 @@ impl ServeArgs {
             .deflate_level(self.deflate_level)
             .deflate_window(self.deflate_window)
             .deflate_memory(usize::try_from(self.deflate_memory).unwrap_or(usize::MAX));
+        let builder = self.allow_origin.iter().cloned().fold(builder, Builder::allow_origin);
         let builder = match self.deflate_threshold {
             Some(bytes) => builder.deflate_threshold(usize::try_from(bytes).unwrap_or(usize::MAX)),
             None => builder,

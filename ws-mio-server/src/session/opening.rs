@@ -12,6 +12,7 @@ use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
+use crate::origin::{self, OriginRefused};
 use crate::route::{Page, Params, Route};
 
 /// A connection whose request has not come in whole.
@@ -116,8 +117,11 @@ const STOPPING: &str = "the server is shutting down";
 fn answer(head: &[u8], handlers: &Handlers, context: &mut Context) -> Option<Opened> {
     match try_answer(head, handlers, context) {
         Ok(opened) => opened,
-        Err(Refusal { status, reason, fields }) => {
+        Err(Refusal { status, reason, fields, note }) => {
             respond(status, fields, &reason, method(head), context);
+            if let Some(note) = note {
+                context.refused = Some((status, note));
+            }
             None
         }
     }
@@ -128,11 +132,13 @@ struct Refusal {
     status: u16,
     reason: String,
     fields: &'static [Field<'static>],
+    /// What is logged instead of the reason: the peer need not know.
+    note: Option<String>,
 }
 
 impl Refusal {
     fn new(status: u16, reason: impl ToString) -> Self {
-        Self { status, reason: reason.to_string(), fields: &[] }
+        Self { status, reason: reason.to_string(), fields: &[], note: None }
     }
 }
 
@@ -174,8 +180,9 @@ fn upgrade(
     let upgrade = Upgrade::parse(request.method, &request.fields).map_err(Refusal::from)?;
     if context.stopping {
         let fields = const { &[Field::new("Retry-After", "1")] };
-        return Err(Refusal { status: 503, reason: STOPPING.to_owned(), fields });
+        return Err(Refusal { fields, ..Refusal::new(503, STOPPING) });
     }
+    origin::check(&context.settings.origins, &request.fields)?;
     let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
     let subprotocol = upgrade.choose(spoken.unwrap_or_default());
     let choice = Choice { subprotocol, fields: &[] };
@@ -190,7 +197,14 @@ fn upgrade(
 
 impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
-        Self { status: reject.status(), reason: reject.to_string(), fields: reject.fields() }
+        Self { fields: reject.fields(), ..Self::new(reject.status(), reject) }
+    }
+}
+
+impl From<OriginRefused> for Refusal {
+    fn from(refused: OriginRefused) -> Self {
+        let reason = "pages of this origin may not connect here";
+        Self { note: Some(refused.to_string()), ..Self::new(403, reason) }
     }
 }
 
@@ -209,8 +223,8 @@ fn serve_page(page: Page, request: &RequestHead<'_>, context: &mut Context) -> R
     let response = Response { status: 200, fields: &fields, body: page.body };
     if !matches!(request.method, "GET" | "HEAD") {
         let fields = const { &[Field::new("Allow", "GET, HEAD")] };
-        let reason = "a page can only be read: GET or HEAD".to_owned();
-        return Err(Refusal { status: 405, reason, fields });
+        let reason = "a page can only be read: GET or HEAD";
+        return Err(Refusal { fields, ..Refusal::new(405, reason) });
     }
     write(&response, request.method.as_bytes(), context);
     Ok(())
