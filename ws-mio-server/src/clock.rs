@@ -1,12 +1,18 @@
 //! The one place that reads the clock: everything else is told what time it is.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ws_proto::keepalive::Instant;
 
 /// Milliseconds since it was made, which never go backwards.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock(std::time::Instant);
+
+/// Seconds since 1970-01-01 UTC, which may be set back.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+pub(crate) fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
 
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
 impl Clock {

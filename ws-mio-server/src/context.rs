@@ -7,6 +7,7 @@ use std::time::Duration;
 use ws_proto::keepalive::{Instant, Timing};
 
 use crate::OriginPattern;
+use crate::auth::Guard;
 use crate::deflate::Pool;
 use crate::mailbox::Publication;
 use crate::route::Routes;
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) timing: Timing,
     /// From which pages beside those of the same host browsers may connect.
     pub(crate) origins: Vec<OriginPattern>,
+    /// Who may connect; `None`: anyone.
+    pub(crate) guard: Option<Guard>,
 }
 
 /// What the connections of one worker share while they are served. It holds no sockets.

@@ -6,6 +6,7 @@ use ws_proto::Assembler;
 use ws_proto::deflate::{Deflater, Inflater};
 use ws_proto::keepalive::Instant;
 
+use crate::Identity;
 use crate::context::Settings;
 use crate::outbox::Outbox;
 use crate::route::Params;
@@ -14,6 +15,7 @@ use crate::route::Params;
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     pub(crate) params: Params,
+    pub(crate) identity: Option<Box<Identity>>,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) outbox: Outbox,
     /// For messages that refer to those before them, or one that has come in part.
@@ -29,6 +31,7 @@ pub(crate) struct Extra {
 impl Extra {
     pub(crate) fn is_empty(&self) -> bool {
         self.params.is_empty()
+            && self.identity.is_none()
             && self.topics.is_empty()
             && self.outbox.is_empty()
             && self.inflater.is_none()

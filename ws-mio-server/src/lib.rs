@@ -27,6 +27,7 @@
 //! An idle connection owns no buffer. What is sent to a peer that does not read is bounded
 //! ([`Builder::max_queued`]), and a peer that does not take its replies is not read from.
 
+mod auth;
 mod clock;
 mod context;
 mod deflate;
@@ -35,6 +36,8 @@ mod frame;
 mod handle;
 mod handler;
 mod id;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod listener;
 mod mailbox;
 mod origin;
@@ -47,10 +50,13 @@ mod timer;
 mod topics;
 mod worker;
 
+pub use auth::{Authenticate, Denied, Identity, OnDenied, Request};
 pub use deflate::Deflate;
 pub use handle::{Busy, Handle, Stats};
 pub use handler::Handler;
 pub use id::PeerId;
+#[cfg(feature = "jwt")]
+pub use jwt::{JwksError, Jwt, JwtSigner};
 pub use origin::{OriginPattern, OriginPatternError};
 pub use peer::{EndedBy, Ending, Peer};
 pub use route::Page;

@@ -5,6 +5,7 @@ mod cli;
 mod clock;
 mod connect;
 mod serve;
+mod token;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         None => serve::run(&serve).map(|()| ExitCode::SUCCESS),
         Some(Command::Serve(args)) => serve::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Connect(args)) => connect::run(args),
+        Some(Command::Token(args)) => token::run(args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|message| {
         eprintln!("ws-mio-server: {message}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ws_proto::deflate::Agreement;
 use ws_proto::{CloseCode, Connection, Message, Server, State};
 
+use crate::Identity;
 use crate::context::Context;
 use crate::extra::Extra;
 use crate::frame::Frame;
@@ -33,6 +34,12 @@ impl Peer<'_> {
     pub fn param(&self, name: &str) -> Option<&str> {
         let params = &self.extra.as_ref()?.params;
         params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Who connected, if the server asks for that ([`Builder::authenticate`](crate::Builder::authenticate)).
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.extra.as_ref()?.identity.as_deref()
     }
 
     /// Sends a message. Nothing goes out once the closing handshake has begun.

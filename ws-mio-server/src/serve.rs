@@ -20,7 +20,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), String> {
         .route("/echo", Echo)
         .route("/relay/{room}", Relay);
     let server = args
-        .apply(server)
+        .apply(server)?
         .bind(args.listen.as_slice())
         .map_err(|error| format!("{error}{}", cli::advice(&error)))?;
     stop_on_signal(server.handle()).map_err(|error| format!("no signal handler: {error}"))?;

@@ -11,6 +11,7 @@ use mio::{Poll, Waker};
 use ws_proto::deflate::WindowBits;
 use ws_proto::keepalive::{Instant, Timing};
 
+use crate::auth::{Authenticate, Guard, OnDenied};
 use crate::clock::Clock;
 use crate::context::{Context, Counters, Settings};
 use crate::deflate::{Deflate, Policy, Pool};
@@ -29,6 +30,7 @@ pub struct Builder {
     workers: Option<u16>,
     settings: Settings,
     policy: Policy,
+    on_denied: OnDenied,
     error: Option<StartError>,
 }
 
@@ -54,8 +56,10 @@ impl Builder {
                 stall_timeout: Duration::from_secs(30),
                 timing: Timing::default(),
                 origins: Vec::new(),
+                guard: None,
             },
             policy: Policy::new(),
+            on_denied: OnDenied::default(),
             error: None,
         }
     }
@@ -138,6 +142,22 @@ impl Builder {
     /// always may. A refusal (403) logs what would have allowed it.
     pub fn allow_origin(mut self, pattern: OriginPattern) -> Self {
         self.settings.origins.push(pattern);
+        self
+    }
+
+    /// Asks who connects, at every WebSocket; pages are served to everyone. Default: nobody is asked.
+    pub fn authenticate(mut self, check: impl Authenticate) -> Self {
+        let on_denied = self.on_denied;
+        self.settings.guard = Some(Guard { check: Arc::new(check), on_denied });
+        self
+    }
+
+    /// How those are told who may not connect. Default: [`OnDenied::Status`].
+    pub const fn on_denied(mut self, on_denied: OnDenied) -> Self {
+        self.on_denied = on_denied;
+        if let Some(guard) = &mut self.settings.guard {
+            guard.on_denied = on_denied;
+        }
         self
     }
 

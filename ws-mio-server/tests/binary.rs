@@ -129,6 +129,7 @@ fn the_banner_names_addresses_that_can_be_opened() {
         "0.0.0.0:0",
         "--listen",
         "127.0.0.1:0",
+        "--insecure-no-auth",
     ]));
     assert!(program.address().ip().is_loopback());
     program.open("/echo").echo("all addresses");
@@ -221,7 +222,7 @@ fn a_port_that_is_taken_is_one_line_that_says_what_to_do() {
         assert!(stderr.starts_with("ws-mio-server: "), "{stderr}");
         assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
     }
-    let (code, _, stderr) = run(&["--listen", "192.0.2.1:0"]);
+    let (code, _, stderr) = run(&["--listen", "192.0.2.1:0", "--insecure-no-auth"]);
     assert_eq!((code, stderr.lines().count()), (1, 1), "{stderr}");
     assert!(stderr.contains("192.0.2.1") && stderr.contains("0.0.0.0"), "{stderr}");
 }

@@ -2,10 +2,12 @@
 
 mod connect;
 mod serve;
+mod token;
 mod values;
 
 pub(crate) use connect::ConnectArgs;
 pub(crate) use serve::{ServeArgs, advice};
+pub(crate) use token::TokenArgs;
 
 use clap::{Parser, Subcommand};
 
@@ -35,6 +37,9 @@ pub(crate) enum Command {
     /// Connect to a WebSocket server: lines typed or piped in are sent, messages printed
     #[command(after_help = connect::EXAMPLES, allow_negative_numbers = true)]
     Connect(Box<ConnectArgs>),
+    /// Make a token to try a server that requires one
+    #[command(after_help = token::EXAMPLES, allow_negative_numbers = true)]
+    Token(TokenArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -44,7 +49,7 @@ Examples:
   ws-mio-server                                     on 127.0.0.1:8080
   ws-mio-server connect ws://127.0.0.1:8080/echo    a client for it
   ws-mio-server --listen 127.0.0.1:9001 --listen [::1]:9001
-  ws-mio-server --listen 0.0.0.0:80 --workers 4 --max-message 16MiB
+  ws-mio-server --listen 0.0.0.0:80 --auth-jwks keys.json --max-message 16MiB
 
 Open the page that the banner names, or connect with any WebSocket client to
   /echo          every message comes back

@@ -2,10 +2,11 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use ws_mio_server::{Builder, Deflate, OriginPattern, StartError, WindowBits};
+use ws_mio_server::{Builder, Deflate, Jwt, OnDenied, OriginPattern, StartError, WindowBits};
 
 use super::values::{address, duration, positive, size, window};
 
@@ -49,6 +50,33 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<OriginPattern>,
 
+    /// Require a token of everyone who connects, signed by a key of this set (JWKS)
+    ///
+    /// JSON Web Tokens of HS256, RS256, ES256 and EdDSA come by `Authorization: Bearer TOKEN`, by the
+    /// subprotocols `bearer, TOKEN`, or by `?token=TOKEN`. `ws-mio-server token` makes some to try.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) auth_jwks: Option<PathBuf>,
+
+    /// The issuer (`iss`) that tokens must be of
+    #[arg(long, value_name = "NAME")]
+    auth_issuer: Option<String>,
+
+    /// An audience (`aud`) that tokens may be meant for; may be given several times
+    #[arg(long, value_name = "NAME")]
+    auth_audience: Vec<String>,
+
+    /// How far the clocks of those who sign tokens may be off
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    auth_leeway: Duration,
+
+    /// How those are told who may not connect
+    #[arg(long, value_name = "HOW", default_value = "status")]
+    auth_denied: Denial,
+
+    /// Let anyone connect from other machines, without a token
+    #[arg(long)]
+    insecure_no_auth: bool,
+
     /// Whether and how messages are compressed, if clients offer it (permessage-deflate)
     #[arg(long, value_name = "HOW", default_value = "shared")]
     deflate: Compression,
@@ -74,6 +102,14 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Denial {
+    /// By status 401 instead of a connection
+    Status,
+    /// By code 4401 that closes it at once, which web pages can see
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Compression {
     /// Not at all
     Off,
@@ -84,7 +120,13 @@ enum Compression {
 }
 
 impl ServeArgs {
-    pub(crate) fn apply(&self, builder: Builder) -> Builder {
+    /// Makes a builder what the settings say.
+    ///
+    /// # Errors
+    /// The keys of tokens can't be used, or everyone could connect from everywhere and nobody said that
+    /// they may.
+    pub(crate) fn apply(&self, builder: Builder) -> Result<Builder, String> {
+        let builder = self.guard(builder)?;
         let builder = builder
             .max_message(self.max_message)
             .handshake_timeout(self.handshake_timeout)
@@ -104,10 +146,33 @@ impl ServeArgs {
             Some(bytes) => builder.deflate_threshold(usize::try_from(bytes).unwrap_or(usize::MAX)),
             None => builder,
         };
-        match self.workers {
+        Ok(match self.workers {
             Some(workers) => builder.workers(workers),
             None => builder,
-        }
+        })
+    }
+
+    fn guard(&self, builder: Builder) -> Result<Builder, String> {
+        let Some(file) = &self.auth_jwks else {
+            let reachable = self.listen.iter().find(|address| !address.ip().is_loopback());
+            return match reachable {
+                Some(address) if !self.insecure_no_auth => Err(format!(
+                    "other machines reach {address}, and anyone could connect: require tokens by \
+                     --auth-jwks FILE, or let them by --insecure-no-auth"
+                )),
+                _ => Ok(builder),
+            };
+        };
+        let failed =
+            |error: &dyn std::fmt::Display| format!("auth-jwks {}: {error}", file.display());
+        let json = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
+        let jwt = Jwt::from_jwks(&json).map_err(|error| failed(&error))?.leeway(self.auth_leeway);
+        let jwt = self.auth_issuer.iter().fold(jwt, |jwt, issuer| jwt.issuer(issuer));
+        let jwt = self.auth_audience.iter().fold(jwt, |jwt, audience| jwt.audience(audience));
+        Ok(builder.authenticate(jwt).on_denied(match self.auth_denied {
+            Denial::Status => OnDenied::Status,
+            Denial::Close => OnDenied::Close,
+        }))
     }
 }
 

@@ -42,6 +42,13 @@ pub(super) fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.trim().to_owned()))
 }
 
+/// The name and the value of a claim: JSON, or else a text.
+pub(super) fn claim(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = text.split_once('=').ok_or("a name, `=` and a value are due")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
+}
+
 pub(super) fn url(text: &str) -> Result<Url, String> {
     text.parse()
 }

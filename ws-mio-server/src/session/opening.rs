@@ -4,16 +4,19 @@ use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, HeadReader, RequestHead};
 use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::keepalive::Instant;
-use ws_proto::{Config, Connection, Input, Pongs, Scratch, Server};
+use ws_proto::{CloseCode, Config, Connection, Input, Pongs, Scratch, Server};
 
 use super::open::Open;
 use super::{Handlers, Phase};
+use crate::auth::{BEARER, OnDenied};
+use crate::clock;
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
 use crate::origin::{self, OriginRefused};
 use crate::route::{Page, Params, Route};
+use crate::{Denied, Identity, Request};
 
 /// A connection whose request has not come in whole.
 #[derive(Debug)]
@@ -35,7 +38,16 @@ struct Opened {
     params: Params,
     deflate: Option<Agreement>,
     memory: Option<Reserved>,
+    identity: Option<Box<Identity>>,
     connection: Connection<Server>,
+}
+
+/// An opening handshake that was accepted.
+struct Upgraded {
+    agreed: Agreed,
+    memory: Option<Reserved>,
+    /// Who it is, or why it may not be here all the same.
+    identity: Result<Option<Box<Identity>>, Denied>,
 }
 
 impl Opening {
@@ -79,7 +91,7 @@ impl Opening {
             }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
-        let Some(Opened { route, params, deflate, memory, connection }) =
+        let Some(Opened { route, params, deflate, memory, identity, connection }) =
             answer(head, handlers, context)
         else {
             return Some(Phase::Ending { since: context.now });
@@ -87,6 +99,9 @@ impl Opening {
         context.counters.accepted.add_one();
         if !params.is_empty() {
             extra.get_or_insert_default().params = params;
+        }
+        if identity.is_some() {
+            extra.get_or_insert_default().identity = identity;
         }
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
         let mut open = open.with_memory(memory);
@@ -112,6 +127,9 @@ pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
 }
 
 const STOPPING: &str = "the server is shutting down";
+
+/// Closes a connection of somebody who may not be here, where that is not told by a status of 401.
+const UNAUTHORIZED: u16 = 4401;
 
 /// Answers a complete request; `None` when that was all.
 fn answer(head: &[u8], handlers: &Handlers, context: &mut Context) -> Option<Opened> {
@@ -157,13 +175,22 @@ fn try_answer(
     match *route {
         Route::Page(page) => serve_page(page, &request, context).map(|()| None),
         Route::WebSocket(route) => {
-            let (agreed, memory) = upgrade(route, &request, handlers, context)?;
+            let Upgraded { agreed, memory, identity } =
+                upgrade(route, &request, handlers, context)?;
             let deflate = agreed.deflate();
             let memory = memory.and_then(|memory| context.pool.policy.settle(memory, deflate));
             let max_message = context.settings.max_message;
             let config = Config { max_message, pongs: Pongs::Automatic };
-            let connection = Connection::new(Server, config, agreed);
-            Ok(Some(Opened { route, params, deflate, memory, connection }))
+            let mut connection = Connection::new(Server, config, agreed);
+            match identity {
+                Ok(identity) => {
+                    Ok(Some(Opened { route, params, deflate, memory, identity, connection }))
+                }
+                Err(denied) => {
+                    close_denied(&mut connection, &denied, context);
+                    Ok(None)
+                }
+            }
         }
     }
 }
@@ -173,7 +200,7 @@ fn upgrade(
     request: &RequestHead<'_>,
     handlers: &Handlers,
     context: &mut Context,
-) -> Result<(Agreed, Option<Reserved>), Refusal> {
+) -> Result<Upgraded, Refusal> {
     if request.minor_version != 1 {
         return Err(Refusal::new(505, "WebSocket needs HTTP/1.1"));
     }
@@ -184,7 +211,12 @@ fn upgrade(
     }
     origin::check(&context.settings.origins, &request.fields)?;
     let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
-    let subprotocol = upgrade.choose(spoken.unwrap_or_default());
+    let asked = Request::new(request.target, &request.fields, clock::unix_time());
+    let identity = identify(&asked, &context.settings)?;
+    // A browser wants one of those that it offered, and a token can't be it.
+    let bearer = asked.subprotocol_token().and_then(|_| upgrade.choose(&[BEARER]));
+    let bearer = bearer.filter(|_| context.settings.guard.is_some());
+    let subprotocol = upgrade.choose(spoken.unwrap_or_default()).or(bearer);
     let choice = Choice { subprotocol, fields: &[] };
     let (accepted, memory) = match context.pool.policy.offer() {
         Some((settings, memory)) => {
@@ -192,12 +224,43 @@ fn upgrade(
         }
         None => (upgrade.accept(choice, &mut context.cork), None),
     };
-    Ok((accepted.map_err(|error| Refusal::new(500, error))?, memory))
+    let agreed = accepted.map_err(|error| Refusal::new(500, error))?;
+    Ok(Upgraded { agreed, memory, identity })
+}
+
+/// Who it is that connects. The inner error is for a connection that is accepted, to be closed at once.
+fn identify(
+    request: &Request<'_>,
+    settings: &Settings,
+) -> Result<Result<Option<Box<Identity>>, Denied>, Refusal> {
+    let Some(guard) = &settings.guard else { return Ok(Ok(None)) };
+    match (guard.check.authenticate(request), guard.on_denied) {
+        (Ok(identity), _) => Ok(Ok(Some(Box::new(identity)))),
+        (Err(denied), OnDenied::Close) => Ok(Err(denied)),
+        (Err(denied), OnDenied::Status) => Err(denied.into()),
+    }
+}
+
+/// Closes a connection whose opening handshake was accepted only to tell why it can't stay.
+fn close_denied(connection: &mut Connection<Server>, denied: &Denied, context: &mut Context) {
+    if let Some(code) = CloseCode::new(UNAUTHORIZED) {
+        // A vector takes everything, and nothing was closed before.
+        let _ = connection.close(code, denied.told(), &mut context.cork);
+    }
+    context.counters.refused.add_one();
+    context.refused = Some((UNAUTHORIZED, denied.to_string()));
 }
 
 impl From<Reject> for Refusal {
     fn from(reject: Reject) -> Self {
         Self { fields: reject.fields(), ..Self::new(reject.status(), reject) }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        let note = Some(denied.to_string());
+        Self { fields: denied.challenge(), note, ..Self::new(401, denied.told()) }
     }
 }
 
