@@ -7,51 +7,64 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a measurement, not a product"
 )]
 
 mod measure;
+mod plot;
 mod servers;
+mod table;
 
-use std::env;
 use std::time::{Duration, UNIX_EPOCH};
+use std::{env, fs, iter};
 
 use benches::cores::Cores;
 use benches::point::Point;
 use benches::{Numbers, Result, raise_descriptor_limit};
 
-use servers::Running;
+use measure::{Pair, Plan, Row};
+use servers::{Known, Start};
 
 const HELP: &str = "\
-usage: compare [--servers LIST] [--points LIST] [--rounds N] [--slice MS] [--cores apart|shared]
+usage: compare [--servers LIST] [--points LIST] [--sittings N] [--rounds N] [--slice MS]
+               [--cores apart|shared] [--other NAME=COMMAND] [--markdown FILE] [--plot FILE]
 
   --servers LIST  floor, ours, ours@WORKERS, NAME=PATH (another ws-mio-server), and names of peers, separated
-                  by commas. Ratios are to the first. One that is named twice runs twice: its control.
-                  The default is floor,floor,ours,ours and all peers.
+                  by commas. Ratios are to the first. The first two run twice, for the controls.
+                  The default is floor, ours, and all peers and others.
+  --other NAME=COMMAND  a server of any kind: COMMAND prints ws://ADDRESS:PORT, and serves /echo and /relay/r
   --points LIST   CONNECTIONSxBYTESxDEPTH for an echo, fanout:CONNECTIONSxBYTESxDEPTH, separated by commas
-  --rounds N      how often each server has its turn, 11 if not said
-  --slice MS      how long a turn is, 250 if not said
+  --sittings N    how often all servers are started anew, 10 if not said
+  --rounds N      how often each pair has its turn in a sitting, 8 if not said; all but the first two
+                  servers take part in the first round only
+  --slice MS      how long a turn is for each of a pair, 25 if not said
   --cores HOW     apart: the generator on one core, the servers on another (the default);
-                  shared: everybody on every core";
+                  shared: everybody on every core
+  --markdown FILE, --plot FILE  write the results there, too: tables, and an SVG";
 
 struct Options {
     servers: Option<String>,
+    others: Vec<(String, String)>,
     points: Vec<Point>,
-    rounds: usize,
-    slice: Duration,
+    plan: Plan,
     cores: Cores,
+    markdown: Option<String>,
+    plot: Option<String>,
 }
 
 impl Options {
     fn read() -> Result<Option<Self>> {
         let mut options = Self {
             servers: None,
+            others: Vec::new(),
             points: Point::ALL.to_vec(),
-            rounds: 11,
-            slice: Duration::from_millis(250),
+            plan: Plan { sittings: 10, rounds: 8, slice: Duration::from_millis(25) },
             cores: Cores::apart()?,
+            markdown: None,
+            plot: None,
         };
         let mut args = env::args().skip(1);
         while let Some(name) = args.next() {
@@ -61,12 +74,19 @@ impl Options {
             let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
                 "--servers" => options.servers = Some(value),
+                "--other" => {
+                    let (name, command) = value.split_once('=').ok_or("NAME=COMMAND is due")?;
+                    options.others.push((name.to_owned(), command.to_owned()));
+                }
                 "--points" => {
                     options.points =
                         value.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
                 }
-                "--rounds" => options.rounds = value.parse::<usize>()?.max(1),
-                "--slice" => options.slice = Duration::from_millis(value.parse::<u64>()?.max(1)),
+                "--sittings" => options.plan.sittings = value.parse::<usize>()?.max(1),
+                "--rounds" => options.plan.rounds = value.parse::<usize>()?.max(1),
+                "--slice" => {
+                    options.plan.slice = Duration::from_millis(value.parse::<u64>()?.max(1))
+                }
                 "--cores" => {
                     options.cores = match value.as_str() {
                         "apart" => Cores::apart()?,
@@ -74,11 +94,28 @@ impl Options {
                         _ => return Err(format!("--cores {value}: apart or shared is due").into()),
                     };
                 }
+                "--markdown" => options.markdown = Some(value),
+                "--plot" => options.plot = Some(value),
                 _ => return Err(format!("{name} is unknown; --help tells what is known").into()),
             }
         }
         Ok(Some(options))
     }
+}
+
+/// All servers, and which are measured beside which. The first two have a twin each.
+fn pair(names: &[&str], cores: Cores, known: &Known) -> Result<(Vec<Start>, Vec<Pair>)> {
+    let twins = names.iter().take(2);
+    let start = |name: &&str| Start::new(name, cores, known);
+    let servers = names.iter().chain(twins).map(start).collect::<Result<Vec<_>>>()?;
+    let twins = (0..names.len().min(2)).map(|base| {
+        let server = names.len() + base;
+        Pair { server, base, control: true, seldom: false }
+    });
+    let others =
+        (1..names.len()).map(|server| Pair { server, base: 0, control: false, seldom: server > 1 });
+    let pairs = twins.chain(others).collect();
+    Ok((servers, pairs))
 }
 
 fn main() -> Result<()> {
@@ -87,30 +124,43 @@ fn main() -> Result<()> {
         return Ok(());
     };
     raise_descriptor_limit()?;
-    let peers = servers::peers()?;
-    let names = options.servers.unwrap_or_else(|| {
-        let peers = peers.iter().map(|peer| format!(",{}", peer.name));
-        "floor,floor,ours,ours".chars().chain(peers.collect::<String>().chars()).collect()
-    });
-    let start = |name| Running::start(name, options.cores, &peers);
-    let servers = names.split(',').map(start).collect::<Result<Vec<_>>>()?;
+    let known = Known::with(options.others)?;
+    let names = match &options.servers {
+        Some(list) => list.split(',').collect::<Vec<_>>(),
+        None => ["floor", "ours"].into_iter().chain(known.names()).collect(),
+    };
+    let (servers, pairs) = pair(&names, options.cores, &known)?;
+    let peers = known.peers.iter().filter(|peer| names.contains(&peer.name.as_str()));
+    let versions =
+        peers.map(|peer| format!("{} {}", peer.name, peer.version)).collect::<Vec<_>>().join(", ");
+    if !versions.is_empty() {
+        println!("{versions}");
+    }
     // The order is another each time, so that no place in it favours one for good.
     let mut order = Numbers(UNIX_EPOCH.elapsed()?.as_nanos() as u64);
-    for peer in peers.iter().filter(|peer| servers.iter().any(|server| server.name == peer.name)) {
-        println!("{} {}", peer.name, peer.version);
-    }
+    let mut results: Vec<(Point, Vec<Row>)> = Vec::new();
     for point in options.points {
         println!("{point}");
-        for row in measure::measure(&servers, point, options.rounds, options.slice, &mut order)? {
+        let rows = measure::measure(&servers, &pairs, point, options.plan, &mut order)?;
+        for row in &rows {
+            let name =
+                if row.control { format!("({0} / {0})", row.name) } else { row.name.clone() };
             println!(
-                "  {:<20} {}  {:>10.0} ns  {:>5.1} % busy  {:>10.0} messages/s",
-                row.name,
+                "  {name:<26} {}  {:>10.0} ns  {:>5.1} % busy  {:>10.0} messages/s",
                 row.ratio,
                 row.nanos.median,
                 row.busy * 100.0,
                 row.rate
             );
         }
+        results.push((point, rows));
+    }
+    if let Some(file) = options.markdown {
+        let versions = iter::once(versions.as_str()).filter(|versions| !versions.is_empty());
+        fs::write(file, table::markdown(&results, versions, options.plan)?)?;
+    }
+    if let Some(file) = options.plot {
+        fs::write(file, plot::svg(&results)?)?;
     }
     Ok(())
 }

@@ -8,58 +8,72 @@ use benches::cores::{Cores, processor_time};
 use benches::load::Check;
 use benches::{Result, Server};
 
-/// A server that runs beside this program.
-pub(crate) struct Running {
+/// How a server is started.
+pub(crate) struct Start {
     pub(crate) name: String,
-    pub(crate) address: String,
     pub(crate) check: Check,
     /// Whether it serves `/relay`, too.
     pub(crate) relays: bool,
+    program: PathBuf,
+    args: Vec<String>,
+    cores: Cores,
+}
+
+/// A server that runs beside this program.
+pub(crate) struct Running {
+    pub(crate) address: String,
     server: Server,
 }
 
-impl Running {
-    /// Starts what a name stands for.
-    pub(crate) fn start(name: &str, cores: Cores, peers: &[Peer]) -> Result<Self> {
+impl Start {
+    /// What a name stands for.
+    pub(crate) fn new(name: &str, cores: Cores, known: &Known) -> Result<Self> {
         let (mut check, mut relays) = (Check::Content, true);
-        let (label, program) = match name.split_once('=') {
-            Some((label, path)) => (label, path),
-            None => (name, name),
-        };
-        let (program, workers) = match program.split_once('@') {
-            Some((program, workers)) => (program, workers),
-            None => (program, "1"),
-        };
-        let ours = ["--listen", "127.0.0.1:0", "--ping-interval", "0s", "--workers", workers];
-        let mut command = if name == "floor" {
+        let (label, program) = name.split_once('=').unwrap_or((name, name));
+        let (program, args) = if name == "floor" {
             check = Check::Length;
-            Command::new(beside("floor")?)
-        } else if let Some(peer) = peers.iter().find(|peer| peer.name == name) {
+            (beside("floor")?, Vec::new())
+        } else if let Some(peer) = known.peers.iter().find(|peer| peer.name == name) {
             relays = peer.relays;
-            let mut command = Command::new(beside("peers")?);
-            command.arg(name);
-            command
-        } else if program == "ours" || program != label {
-            let path = if program == "ours" { beside("ws-mio-server")? } else { program.into() };
-            let mut command = Command::new(path);
-            command.args(ours);
-            command
+            (beside("peers")?, vec![name.to_owned()])
+        } else if let Some((_, command)) = known.others.iter().find(|(other, _)| other == name) {
+            let mut words = command.split_whitespace();
+            let program = words.next().ok_or("a command is due")?;
+            (program.into(), words.map(str::to_owned).collect())
         } else {
-            let known = peers.iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(format!(
-                "{name} is unknown: floor, ours, ours@WORKERS, NAME=PATH of another ws-mio-server, \
-                 or a peer is due ({known})"
-            )
-            .into());
+            let (program, workers) = program.split_once('@').unwrap_or((program, "1"));
+            let path = match program {
+                "ours" => beside("ws-mio-server")?,
+                path if path != label => path.into(),
+                _ => return Err(known.refuse(name).into()),
+            };
+            let args = ["--listen", "127.0.0.1:0", "--ping-interval", "0s", "--workers", workers];
+            (path, args.map(str::to_owned).into())
         };
-        let (server, address) = cores.start(|| Server::spawn(&mut command))?;
-        Ok(Self { name: label.to_owned(), address, check, relays, server })
+        Ok(Self { name: label.to_owned(), check, relays, program, args, cores })
     }
 
+    pub(crate) fn run(&self) -> Result<Running> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args);
+        let (server, address) = self.cores.start(|| Server::spawn(&mut command))?;
+        Ok(Running { address, server })
+    }
+}
+
+impl Running {
     /// In nanoseconds.
     pub(crate) fn processor_time(&self) -> Result<u64> {
         processor_time(self.server.id())
     }
+}
+
+/// Servers that aren't of this project.
+pub(crate) struct Known {
+    /// Those that the program `peers` can be, if it was built.
+    pub(crate) peers: Vec<Peer>,
+    /// Names, and the command that starts each.
+    pub(crate) others: Vec<(String, String)>,
 }
 
 /// What the program `peers` says of a server that it can be.
@@ -69,20 +83,37 @@ pub(crate) struct Peer {
     relays: bool,
 }
 
-/// All peers, if their program was built.
-pub(crate) fn peers() -> Result<Vec<Peer>> {
-    let program = beside("peers")?;
-    if !program.exists() {
-        return Ok(Vec::new());
+impl Known {
+    /// Others, and all peers.
+    pub(crate) fn with(others: Vec<(String, String)>) -> Result<Self> {
+        let program = beside("peers")?;
+        if !program.exists() {
+            return Ok(Self { peers: Vec::new(), others });
+        }
+        let output = Command::new(program).output()?;
+        let lines = String::from_utf8(output.stdout)?;
+        let peer = |line: &str| {
+            let mut words = line.split_whitespace();
+            let (name, version) = (words.next()?.to_owned(), words.next()?.to_owned());
+            Some(Peer { name, version, relays: words.any(|word| word == "relay") })
+        };
+        let peer = |line| peer(line).ok_or_else(|| format!("{line}?"));
+        Ok(Self { peers: lines.lines().map(peer).collect::<std::result::Result<_, _>>()?, others })
     }
-    let output = Command::new(program).output()?;
-    let lines = String::from_utf8(output.stdout)?;
-    let peer = |line: &str| {
-        let mut words = line.split_whitespace();
-        let (name, version) = (words.next()?.to_owned(), words.next()?.to_owned());
-        Some(Peer { name, version, relays: words.any(|word| word == "relay") })
-    };
-    lines.lines().map(|line| peer(line).ok_or_else(|| format!("{line}?").into())).collect()
+
+    /// All of their names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let others = self.others.iter().map(|(name, _)| name.as_str());
+        self.peers.iter().map(|peer| peer.name.as_str()).chain(others)
+    }
+
+    fn refuse(&self, name: &str) -> String {
+        let known = self.names().collect::<Vec<_>>().join(", ");
+        format!(
+            "{name} is unknown: floor, ours, ours@WORKERS, NAME=PATH of another ws-mio-server, or one \
+             of these is due: {known}"
+        )
+    }
 }
 
 fn beside(name: &str) -> Result<PathBuf> {
