@@ -63,7 +63,7 @@ fn main() -> Result<()> {
                 use tungstenite::Message;
                 use tungstenite::protocol::Role;
                 let config = Some(sync::config());
-            let ws = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
+                let ws = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
                 let is_data = |message: &Message| message.is_text() || message.is_binary();
                 streams::run(ws, is_data, flush, path, &room).await;
             })
