@@ -13,6 +13,7 @@
 pub mod cores;
 pub mod load;
 pub mod point;
+pub mod servers;
 pub mod spread;
 
 use std::error::Error;

@@ -15,7 +15,6 @@
 
 mod measure;
 mod plot;
-mod servers;
 mod table;
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,10 +22,10 @@ use std::{env, fs, iter};
 
 use benches::cores::Cores;
 use benches::point::Point;
+use benches::servers::{Known, Start};
 use benches::{Numbers, Result, raise_descriptor_limit};
 
 use measure::{Pair, Plan, Row};
-use servers::{Known, Start};
 
 const HELP: &str = "\
 usage: compare [--servers LIST] [--points LIST] [--sittings N] [--rounds N] [--slice MS]

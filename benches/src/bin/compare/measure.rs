@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use benches::load::Load;
 use benches::point::{Mode, Point};
+use benches::servers::{Running, Start};
 use benches::spread::Spread;
 use benches::{Numbers, Result};
-
-use crate::servers::{Running, Start};
 
 /// Two servers whose slices lie next to each other.
 #[derive(Clone, Copy, Debug)]

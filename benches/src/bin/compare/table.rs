@@ -28,23 +28,25 @@ pub(crate) fn markdown<'a>(
     writeln!(
         out,
         "| connections × bytes, depth | {second} / {base} | {base} / {base} | {second} / {second} | \
-         {base}, ns | {second}, ns | {second}, messages/s |"
+         {base}, ns | {second}, ns | {base}, messages/s | {second}, messages/s |"
     )?;
-    writeln!(out, "|---|---|---|---|---|---|---|")?;
+    writeln!(out, "|---|---|---|---|---|---|---|---|")?;
     for (point, rows) in results {
         let measured = |name: &str| rows.iter().find(|row| !row.control && row.name == name);
         let control = |name: &str| rows.iter().find(|row| row.control && row.name == name);
         let ratio = |row: Option<&Row>| row.map_or_else(String::new, |row| spread(row.ratio));
         let nanos = |row: Option<&Row>| row.map_or(f64::NAN, |row| row.nanos.median);
-        let rate = measured(second).map_or(f64::NAN, |row| row.rate);
+        let rate = |row: Option<&Row>| row.map_or(f64::NAN, |row| row.rate);
         writeln!(
             out,
-            "| {point} | {} | {} | {} | {:.0} | {:.0} | {rate:.0} |",
+            "| {point} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {:.0} |",
             ratio(measured(second)),
             ratio(control(base)),
             ratio(control(second)),
             nanos(measured(base)),
             nanos(measured(second)),
+            rate(measured(base)),
+            rate(measured(second)),
         )?;
     }
 

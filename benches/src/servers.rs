@@ -1,33 +1,38 @@
-//! Which servers are compared, and how each is started.
+//! Which servers are measured, and how each is started.
 
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use benches::cores::{Cores, processor_time};
-use benches::load::Check;
-use benches::{Result, Server};
+use crate::cores::{Cores, processor_time};
+use crate::load::Check;
+use crate::{Result, Server};
 
 /// How a server is started.
-pub(crate) struct Start {
-    pub(crate) name: String,
-    pub(crate) check: Check,
+#[derive(Debug)]
+pub struct Start {
+    /// What it is called in tables.
+    pub name: String,
+    /// What can be asked of that which it sends.
+    pub check: Check,
     /// Whether it serves `/relay`, too.
-    pub(crate) relays: bool,
+    pub relays: bool,
     program: PathBuf,
     args: Vec<String>,
     cores: Cores,
 }
 
 /// A server that runs beside this program.
-pub(crate) struct Running {
-    pub(crate) address: String,
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: String,
     server: Server,
 }
 
 impl Start {
     /// What a name stands for.
-    pub(crate) fn new(name: &str, cores: Cores, known: &Known) -> Result<Self> {
+    pub fn new(name: &str, cores: Cores, known: &Known) -> Result<Self> {
         let (mut check, mut relays) = (Check::Content, true);
         let (label, program) = name.split_once('=').unwrap_or((name, name));
         let (program, args) = if name == "floor" {
@@ -53,7 +58,8 @@ impl Start {
         Ok(Self { name: label.to_owned(), check, relays, program, args, cores })
     }
 
-    pub(crate) fn run(&self) -> Result<Running> {
+    /// Starts it, where servers run.
+    pub fn run(&self) -> Result<Running> {
         let mut command = Command::new(&self.program);
         command.args(&self.args);
         let (server, address) = self.cores.start(|| Server::spawn(&mut command))?;
@@ -62,30 +68,40 @@ impl Start {
 }
 
 impl Running {
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.server.id()
+    }
+
     /// In nanoseconds.
-    pub(crate) fn processor_time(&self) -> Result<u64> {
+    pub fn processor_time(&self) -> Result<u64> {
         processor_time(self.server.id())
     }
 }
 
 /// Servers that aren't of this project.
-pub(crate) struct Known {
+#[derive(Debug)]
+pub struct Known {
     /// Those that the program `peers` can be, if it was built.
-    pub(crate) peers: Vec<Peer>,
+    pub peers: Vec<Peer>,
     /// Names, and the command that starts each.
-    pub(crate) others: Vec<(String, String)>,
+    pub others: Vec<(String, String)>,
 }
 
 /// What the program `peers` says of a server that it can be.
-pub(crate) struct Peer {
-    pub(crate) name: String,
-    pub(crate) version: String,
+#[derive(Debug)]
+pub struct Peer {
+    /// What it is called.
+    pub name: String,
+    /// Of the crate that it is built on.
+    pub version: String,
     relays: bool,
 }
 
 impl Known {
     /// Others, and all peers.
-    pub(crate) fn with(others: Vec<(String, String)>) -> Result<Self> {
+    pub fn with(others: Vec<(String, String)>) -> Result<Self> {
         let program = beside("peers")?;
         if !program.exists() {
             return Ok(Self { peers: Vec::new(), others });
@@ -102,7 +118,7 @@ impl Known {
     }
 
     /// All of their names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         let others = self.others.iter().map(|(name, _)| name.as_str());
         self.peers.iter().map(|peer| peer.name.as_str()).chain(others)
     }
