@@ -33,6 +33,9 @@ mod context;
 mod deflate;
 mod extra;
 mod frame;
+#[cfg(feature = "_fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod handler;
 mod id;
@@ -46,6 +49,8 @@ mod peer;
 mod route;
 mod server;
 mod session;
+#[cfg(feature = "cli")]
+pub mod settings;
 mod timer;
 mod topics;
 mod worker;

@@ -7,22 +7,51 @@ mod connect;
 mod serve;
 mod token;
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use ws_mio_server::settings::{Settings, Sources, reference};
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, ServeCommand};
 
 fn main() -> ExitCode {
-    let Cli { command, serve } = Cli::parse();
-    let result = match &command {
-        None => serve::run(&serve).map(|()| ExitCode::SUCCESS),
-        Some(Command::Serve(args)) => serve::run(args).map(|()| ExitCode::SUCCESS),
-        Some(Command::Connect(args)) => connect::run(args),
-        Some(Command::Token(args)) => token::run(args).map(|()| ExitCode::SUCCESS),
-    };
-    result.unwrap_or_else(|message| {
-        eprintln!("ws-mio-server: {message}");
+    let matches = Cli::command().get_matches();
+    // It fails only if the derived code is not that of the command.
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    run(&cli, &matches).unwrap_or_else(|message| {
+        for line in message.lines() {
+            eprintln!("ws-mio-server: {line}");
+        }
         ExitCode::FAILURE
     })
+}
+
+fn run(cli: &Cli, matches: &ArgMatches) -> Result<ExitCode, String> {
+    let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    match &cli.command {
+        None => serve::run(&settings(&cli.serve, matches)?)?,
+        Some(Command::Serve(args)) => serve::run(&settings(args, matches)?)?,
+        Some(Command::CheckConfig(args)) => {
+            let _ = serve::builder(&settings(args, matches)?)?;
+            println!("the settings are good");
+        }
+        Some(Command::PrintConfig(args)) if args.reference => print!("{}", reference()),
+        Some(Command::PrintConfig(args)) => print!("{}", settings(&args.serve, matches)?),
+        Some(Command::Connect(args)) => return connect::run(args),
+        Some(Command::Token(args)) => token::run(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings of the command line, the environment and the file.
+fn settings(args: &ServeCommand, matches: &ArgMatches) -> Result<Settings, String> {
+    let sources = Sources {
+        flags: matches,
+        config: args.config.as_deref(),
+        environment: std::env::vars_os(),
+        read: |file: &Path| fs::read_to_string(file),
+    };
+    Settings::resolve(sources).map_err(|problems| problems.to_string())
 }

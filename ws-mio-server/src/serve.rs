@@ -1,39 +1,43 @@
 //! `ws-mio-server serve`: the server with its applications.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use ws_mio_server::{Handle, Server};
+use ws_mio_server::settings::Settings;
+use ws_mio_server::{Builder, Handle, Server, StartError};
 
 use crate::app::{Echo, HEALTH, INDEX, Relay};
-use crate::cli::{self, ServeArgs};
 
-pub(crate) fn run(args: &ServeArgs) -> Result<(), String> {
+pub(crate) fn run(settings: &Settings) -> Result<(), String> {
     let colours = io::stderr().is_terminal();
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(colours).with_target(false).init();
     raise_descriptor_limit();
-    let server = Server::builder()
-        .page("/", INDEX)
-        .page("/healthz", HEALTH)
-        .route("/echo", Echo)
-        .route("/relay/{room}", Relay);
-    let server = args
-        .apply(server)?
-        .bind(args.listen.as_slice())
-        .map_err(|error| format!("{error}{}", cli::advice(&error)))?;
+    let server = builder(settings)?
+        .bind(settings.listen())
+        .map_err(|error| format!("{error}{}", advice(&error)))?;
     stop_on_signal(server.handle()).map_err(|error| format!("no signal handler: {error}"))?;
     // Whoever waits for the banner may have gone away.
-    let _ = banner(&server, args);
+    let _ = banner(&server, settings);
     server.run().map_err(|error| format!("the event loop failed: {error}"))?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn banner(server: &Server, args: &ServeArgs) -> io::Result<()> {
+/// The server before it is bound.
+pub(crate) fn builder(settings: &Settings) -> Result<Builder, String> {
+    let builder = Server::builder()
+        .page("/", INDEX)
+        .page("/healthz", HEALTH)
+        .route("/echo", Echo)
+        .route("/relay/{room}", Relay);
+    settings.apply(builder)
+}
+
+fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let (workers, limit) = (server.workers(), args.max_message);
+    let (workers, limit) = (server.workers(), settings.max_message());
     let plural = if workers == 1 { "" } else { "s" };
     writeln!(out, "ws-mio-server {}", env!("CARGO_PKG_VERSION"))?;
     for address in server.local_addrs() {
@@ -75,5 +79,22 @@ fn raise_descriptor_limit() {
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, current = limit.current, "the limit of descriptors stays as it is");
+    }
+}
+
+/// What to do about an error, to be put behind it.
+fn advice(error: &StartError) -> &'static str {
+    match error {
+        StartError::Bind(_, error) => match error.kind() {
+            ErrorKind::AddrInUse => "; stop it, or choose another port with --listen",
+            ErrorKind::PermissionDenied => {
+                "; ports below 1024 need a privilege: choose another with --listen"
+            }
+            ErrorKind::AddrNotAvailable => {
+                "; no interface of this machine has that address: 0.0.0.0 or [::] listens on all"
+            }
+            _ => "",
+        },
+        _ => "",
     }
 }

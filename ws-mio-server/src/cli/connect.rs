@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{duration, header, positive, size, url};
+use ws_mio_server::settings::values::{duration, positive, size};
+
+use super::values::{header, url};
 use crate::connect::Url;
 
 /// What the client connects to, and how.

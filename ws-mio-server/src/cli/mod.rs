@@ -1,15 +1,16 @@
 //! The command line.
 
 mod connect;
-mod serve;
 mod token;
 mod values;
 
 pub(crate) use connect::ConnectArgs;
-pub(crate) use serve::{ServeArgs, advice};
 pub(crate) use token::TokenArgs;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use ws_mio_server::settings::ServeArgs;
 
 /// A WebSocket server that is useful at once: an echo, relay rooms, and a page to try them.
 #[derive(Debug, Parser)]
@@ -26,14 +27,46 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 
     #[command(flatten)]
-    pub(crate) serve: ServeArgs,
+    pub(crate) serve: ServeCommand,
+}
+
+/// The settings, and where more of them are.
+#[derive(Debug, Args)]
+pub(crate) struct ServeCommand {
+    /// Read settings from this file, too; flags and the environment have precedence
+    ///
+    /// A TOML file with the names of the flags: max-message = "16MiB". In the environment it is
+    /// WSMIO_MAX_MESSAGE=16MiB, and WSMIO_CONFIG for this file. SETTINGS.md explains all.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Read as they were given, not by their values: those of the file come to them.
+    #[command(flatten)]
+    _settings: ServeArgs,
+}
+
+/// How settings are printed.
+#[derive(Debug, Args)]
+pub(crate) struct PrintArgs {
+    /// Explain every setting instead, as SETTINGS.md
+    #[arg(long)]
+    pub(crate) reference: bool,
+
+    #[command(flatten)]
+    pub(crate) serve: ServeCommand,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the server, as without a command
     #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
-    Serve(ServeArgs),
+    Serve(ServeCommand),
+    /// Tell whether the server could start with these settings
+    #[command(allow_negative_numbers = true)]
+    CheckConfig(ServeCommand),
+    /// Print all settings as a file, and where each comes from
+    #[command(allow_negative_numbers = true)]
+    PrintConfig(PrintArgs),
     /// Connect to a WebSocket server: lines typed or piped in are sent, messages printed
     #[command(after_help = connect::EXAMPLES, allow_negative_numbers = true)]
     Connect(Box<ConnectArgs>),
@@ -61,6 +94,7 @@ connection with code 1001 and exits with 0; a second one exits at once.";
 mod tests {
     use super::{Cli, Command};
     use clap::{CommandFactory as _, Parser as _};
+    use proptest::prelude::*;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -71,12 +105,30 @@ mod tests {
     fn to_serve_is_implied_and_needs_no_arguments() {
         let implied = Cli::parse_from(["ws-mio-server"]);
         assert!(implied.command.is_none());
-        assert_eq!(implied.serve.listen, ["127.0.0.1:8080".parse().unwrap()]);
-        assert_eq!(implied.serve.max_message, 1024 * 1024);
         let named = Cli::parse_from(["ws-mio-server", "serve", "--max-message", "1MiB"]);
         let Some(Command::Serve(named)) = named.command else { panic!("{named:?}") };
         assert_eq!(format!("{named:?}"), format!("{:?}", implied.serve));
         let both = ["ws-mio-server", "--workers", "1", "connect", "ws://a"];
         assert!(Cli::try_parse_from(both).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_command_line_panics(
+            command in prop::sample::select(&["", "serve", "connect", "token", "print-config"][..]),
+            words in prop::collection::vec(
+                prop_oneof![
+                    "-{0,2}[a-z-]{0,8}=?.{0,4}",
+                    prop::sample::select(&[
+                        "ws://a", "wss://[::1]:1/?", "ws://[", "-H", "a:b", ":", "--ping", "1s", "--claim",
+                        "a=[", "--user", "--jwks", "--listen", "[::1]:0", "--config", "-m", "-n", "0",
+                    ][..]).prop_map(str::to_owned),
+                ],
+                0..8,
+            ),
+        ) {
+            let command = Some(command.to_owned()).filter(|command| !command.is_empty());
+            let _ = Cli::try_parse_from(["".to_owned()].into_iter().chain(command).chain(words));
+        }
     }
 }

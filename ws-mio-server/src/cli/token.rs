@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{claim, duration};
+use ws_mio_server::settings::values::duration;
+
+use super::values::claim;
 
 /// What a token is to say, and who signs it.
 #[derive(Debug, Args)]

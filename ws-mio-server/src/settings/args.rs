@@ -1,23 +1,23 @@
-//! The settings of the server.
+//! The settings, as flags of the command line. All else follows from these.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use ws_mio_server::{Builder, Deflate, Jwt, OnDenied, OriginPattern, StartError, WindowBits};
+
+use crate::{Builder, Deflate, Jwt, OnDenied, OriginPattern, WindowBits};
 
 use super::values::{address, duration, positive, size, window};
 
 /// What the server is set to.
 #[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
+pub struct ServeArgs {
     /// Address and port to listen on; may be given several times
     ///
     /// Port 0 stands for any that is free. 0.0.0.0 or [::] stands for all addresses of the machine.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(super) listen: Vec<SocketAddr>,
 
     /// Event loops, each on a thread of its own [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -25,7 +25,7 @@ pub(crate) struct ServeArgs {
 
     /// The largest message that is accepted; a larger one closes the connection with code 1009
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size)]
-    pub(crate) max_message: u64,
+    pub(super) max_message: u64,
 
     /// How long the request that opens a connection may take to come
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive)]
@@ -55,7 +55,7 @@ pub(crate) struct ServeArgs {
     /// JSON Web Tokens of HS256, RS256, ES256 and EdDSA come by `Authorization: Bearer TOKEN`, by the
     /// subprotocols `bearer, TOKEN`, or by `?token=TOKEN`. `ws-mio-server token` makes some to try.
     #[arg(long, value_name = "FILE")]
-    pub(crate) auth_jwks: Option<PathBuf>,
+    auth_jwks: Option<PathBuf>,
 
     /// The issuer (`iss`) that tokens must be of
     #[arg(long, value_name = "NAME")]
@@ -125,7 +125,7 @@ impl ServeArgs {
     /// # Errors
     /// The keys of tokens can't be used, or everyone could connect from everywhere and nobody said that
     /// they may.
-    pub(crate) fn apply(&self, builder: Builder) -> Result<Builder, String> {
+    pub(super) fn apply(&self, builder: Builder) -> Result<Builder, String> {
         let builder = self.guard(builder)?;
         let builder = builder
             .max_message(self.max_message)
@@ -173,22 +173,5 @@ impl ServeArgs {
             Denial::Status => OnDenied::Status,
             Denial::Close => OnDenied::Close,
         }))
-    }
-}
-
-/// What to do about an error, to be put behind it.
-pub(crate) fn advice(error: &StartError) -> &'static str {
-    match error {
-        StartError::Bind(_, error) => match error.kind() {
-            ErrorKind::AddrInUse => "; stop it, or choose another port with --listen",
-            ErrorKind::PermissionDenied => {
-                "; ports below 1024 need a privilege: choose another with --listen"
-            }
-            ErrorKind::AddrNotAvailable => {
-                "; no interface of this machine has that address: 0.0.0.0 or [::] listens on all"
-            }
-            _ => "",
-        },
-        _ => "",
     }
 }

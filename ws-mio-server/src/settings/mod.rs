@@ -1,0 +1,337 @@
+//! The settings of the binary: a file, the environment, and flags, in this order of precedence rising.
+//!
+//! A setting has one name: `max-message` in the file, `--max-message` as a flag, `WSMIO_MAX_MESSAGE` in the
+//! environment. The module is there with the feature `cli`, for programs that want the same.
+
+mod args;
+mod file;
+mod reference;
+pub mod values;
+
+pub use args::ServeArgs;
+pub use reference::reference;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
+
+use crate::Builder;
+
+/// What the names of variables in the environment start with.
+const PREFIX: &str = "WSMIO_";
+
+/// Where settings come from.
+#[derive(Clone, Debug)]
+pub struct Sources<'s, E, R> {
+    /// The flags: matches of a command that has those of [`ServeArgs`].
+    pub flags: &'s ArgMatches,
+    /// The file, unless the environment names one (`WSMIO_CONFIG`).
+    pub config: Option<&'s Path>,
+    /// All variables of the environment; those without the prefix `WSMIO_` mean nothing.
+    pub environment: E,
+    /// How a file is read.
+    pub read: R,
+}
+
+/// All settings, and where each comes from.
+#[derive(Debug)]
+pub struct Settings {
+    args: ServeArgs,
+    all: Vec<Setting>,
+}
+
+/// One setting.
+#[derive(Debug)]
+struct Setting {
+    arg: Arg,
+    values: Vec<String>,
+    origin: Origin,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Default,
+    /// The file, and the line in it.
+    File(PathBuf, usize),
+    /// A variable.
+    Environment(String),
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(file, line) => write!(f, "{}:{line}", file.display()),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::Flag => f.write_str("command line"),
+        }
+    }
+}
+
+/// Everything that is wrong with the settings, one problem in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// A command with a flag for each setting.
+#[must_use]
+pub fn command() -> Command {
+    ServeArgs::augment_args(Command::new("settings").allow_negative_numbers(true))
+}
+
+/// The flags of all settings, by their names.
+fn arguments() -> impl Iterator<Item = (String, Arg)> {
+    let arguments: Vec<Arg> = command().get_arguments().cloned().collect();
+    arguments.into_iter().filter_map(|arg| Some((arg.get_long()?.to_owned(), arg)))
+}
+
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+fn is_list(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
+}
+
+fn is_switch(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+impl Settings {
+    /// Puts together what the sources say. A flag has precedence over a variable, a variable over the file; a
+    /// list is taken from one of them.
+    ///
+    /// # Errors
+    /// All that is wrong, with where it stands: a name that is not a setting, with the one that may have been
+    /// meant; a value that can't be read, with what is due; a file that can't be read.
+    pub fn resolve<E, R>(sources: Sources<'_, E, R>) -> Result<Self, Problems>
+    where
+        E: IntoIterator<Item = (OsString, OsString)>,
+        R: Fn(&Path) -> io::Result<String>,
+    {
+        let mut problems = Vec::new();
+        let variables = variables(sources.environment, &mut problems);
+        let config = variables.iter().find(|(name, _)| name == "config");
+        let config = sources.config.or_else(|| config.map(|(_, value)| Path::new(value)));
+        let entries = match config.map(|file| (file, (sources.read)(file))) {
+            None => Vec::new(),
+            Some((file, Ok(text))) => file::parse(file, &text, &mut problems),
+            Some((file, Err(error))) => {
+                problems.push(format!("{}: {error}", file.display()));
+                Vec::new()
+            }
+        };
+        let mut all = Vec::new();
+        for (name, arg) in arguments() {
+            let id = arg.get_id().as_str();
+            let of_file = entries.iter().find(|entry| entry.name == name);
+            let of_environment = variables.iter().find(|(variable, _)| *variable == name);
+            let setting = if sources.flags.value_source(id) == Some(ValueSource::CommandLine) {
+                let raw = sources.flags.get_raw(id).into_iter().flatten();
+                let given = raw.map(|value| value.to_string_lossy().into_owned());
+                Setting { values: given.collect(), origin: Origin::Flag, arg }
+            } else if let Some((name, value)) = of_environment {
+                let values = match is_list(&arg) {
+                    true => value.split(',').map(|value| value.trim().to_owned()).collect(),
+                    false => vec![value.clone()],
+                };
+                Setting { values, origin: Origin::Environment(variable(name)), arg }
+            } else if let Some(entry) = of_file {
+                let config = config.map(Path::to_path_buf).unwrap_or_default();
+                let origin = Origin::File(config, entry.line);
+                Setting { values: entry.values.clone(), origin, arg }
+            } else {
+                let values = match is_switch(&arg) {
+                    true => vec!["false".to_owned()],
+                    false => {
+                        let defaults = arg.get_default_values().iter();
+                        defaults.map(|value| value.to_string_lossy().into_owned()).collect()
+                    }
+                };
+                Setting { values, origin: Origin::Default, arg }
+            };
+            if let Err(problem) = setting.check() {
+                problems.push(problem);
+            }
+            all.push(setting);
+        }
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        let given = all.iter().filter(|setting| setting.origin != Origin::Default);
+        let flags = given.flat_map(Setting::flags);
+        let matches = command().try_get_matches_from(std::iter::once(String::new()).chain(flags));
+        let args = matches.and_then(|matches| ServeArgs::from_arg_matches(&matches));
+        match args {
+            Ok(args) => Ok(Self { args, all }),
+            Err(error) => Err(Problems(vec![said(&error)])),
+        }
+    }
+
+    /// All values, as they were read.
+    #[cfg(feature = "_fuzzing")]
+    pub(crate) fn args(&self) -> String {
+        format!("{:?}", self.args)
+    }
+
+    /// The addresses to listen on.
+    #[must_use]
+    pub fn listen(&self) -> &[SocketAddr] {
+        &self.args.listen
+    }
+
+    /// The largest message that is accepted, in bytes.
+    #[must_use]
+    pub const fn max_message(&self) -> u64 {
+        self.args.max_message
+    }
+
+    /// Makes a builder what the settings say.
+    ///
+    /// # Errors
+    /// A file that a setting names can't be used, or everyone could connect from everywhere and no setting
+    /// says that they may.
+    pub fn apply(&self, builder: Builder) -> Result<Builder, String> {
+        self.args.apply(builder)
+    }
+}
+
+impl fmt::Display for Settings {
+    /// As a file, with where each setting comes from.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for setting in &self.all {
+            let Setting { origin, .. } = setting;
+            match setting.toml() {
+                Some(value) => writeln!(f, "{} = {value}  # {origin}", setting.name())?,
+                None => writeln!(f, "# {} is not set", setting.name())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Setting {
+    fn name(&self) -> &str {
+        self.arg.get_long().unwrap_or_default()
+    }
+
+    /// The setting in flags.
+    fn flags(&self) -> impl Iterator<Item = String> {
+        let name = self.name();
+        let switch = is_switch(&self.arg);
+        let values = self.values.iter().filter(move |value| !switch || is_true(value));
+        values.map(move |value| match switch {
+            true => format!("--{name}"),
+            false => format!("--{name}={value}"),
+        })
+    }
+
+    /// The value as the file would have it; `None`: there is none.
+    fn toml(&self) -> Option<String> {
+        let quoted = |value: &String| format!("\"{}\"", file::escape(value));
+        match self.values.as_slice() {
+            [value] if is_switch(&self.arg) => Some(is_true(value).to_string()),
+            [] if is_list(&self.arg) => Some("[]".to_owned()),
+            values if is_list(&self.arg) => {
+                Some(format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", ")))
+            }
+            [value] if value.parse::<u32>().is_ok() => Some(value.clone()),
+            [value] => Some(quoted(value)),
+            _ => None,
+        }
+    }
+
+    /// Whether the setting could be read, if it is not a flag, whose values have been read.
+    fn check(&self) -> Result<(), String> {
+        let Self { origin, values, .. } = self;
+        if matches!(origin, Origin::Default | Origin::Flag) {
+            return Ok(());
+        }
+        let problem = |due: &str| Err(format!("{origin}: {}: {due}", self.name()));
+        if !is_list(&self.arg) && values.len() != 1 {
+            return problem("one value is due, not a list");
+        }
+        if is_switch(&self.arg) && !values.iter().all(|value| is_true(value) || is_false(value)) {
+            return problem("true or false is due");
+        }
+        let flags = std::iter::once(String::new()).chain(self.flags());
+        match command().try_get_matches_from(flags) {
+            Ok(_) => Ok(()),
+            Err(error) => problem(&said(&error)),
+        }
+    }
+}
+
+fn is_true(value: &str) -> bool {
+    matches!(value, "true" | "1")
+}
+
+fn is_false(value: &str) -> bool {
+    matches!(value, "false" | "0")
+}
+
+/// An error of the command line in one line, without what only a command line has.
+fn said(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    match lines.find(|line| line.starts_with("[possible values")) {
+        Some(values) => format!("{first} {values}"),
+        None => first.to_owned(),
+    }
+}
+
+/// The variables that are settings, by the names of those.
+fn variables(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    problems: &mut Vec<String>,
+) -> Vec<(String, String)> {
+    let mut variables = Vec::new();
+    for (key, value) in environment {
+        let key = key.to_string_lossy();
+        let Some(rest) = key.strip_prefix(PREFIX) else { continue };
+        let name = rest.to_ascii_lowercase().replace('_', "-");
+        let known = name == "config" || arguments().any(|(known, _)| known == name);
+        if !known || variable(&name) != key {
+            let meant = meant(&name).map(|name| variable(&name));
+            problems.push(unknown(&key.escape_debug().to_string(), meant.as_deref()));
+        } else if let Some(value) = value.to_str() {
+            variables.push((name, value.to_owned()));
+        } else {
+            problems.push(format!("{key}: its value is not UTF-8"));
+        }
+    }
+    variables
+}
+
+/// The setting whose name is most like this.
+fn meant(name: &str) -> Option<String> {
+    let like = |known: &str| strsim::jaro_winkler(known, &name.to_lowercase().replace('_', "-"));
+    let names = arguments().map(|(known, _)| known);
+    names.filter(|known| like(known) > 0.75).max_by(|a, b| like(a).total_cmp(&like(b)))
+}
+
+fn unknown(name: &str, meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => format!("{name} is not a setting; is {meant} meant?"),
+        None => format!("{name} is not a setting: `ws-mio-server print-config` prints all"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! What every setting is, as a document.
+
+use std::fmt::Write as _;
+
+use super::{arguments, is_list, is_switch, variable};
+
+const HEAD: &str = "\
+# Settings
+
+`ws-mio-server` takes its settings from a TOML file (`--config FILE`, or `WSMIO_CONFIG` in the environment),
+from the environment, and from flags, in this order of precedence rising. A setting has one name:
+
+| where | how |
+|---|---|
+| file | `max-message = \"16MiB\"` |
+| environment | `WSMIO_MAX_MESSAGE=16MiB` |
+| flag | `--max-message 16MiB` |
+
+A setting that may be given several times is a list in the file, `listen = [\"127.0.0.1:80\", \"[::1]:80\"]`, and
+in the environment, with commas. A switch is `true` or `false`. What is not known is an error.
+`ws-mio-server check-config` tells what is wrong, `ws-mio-server print-config` what is set, and where.
+
+This file is printed by `ws-mio-server print-config --reference`.
+";
+
+/// Every setting with its default and what it does, as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = HEAD.to_owned();
+    for (name, arg) in arguments() {
+        let help = arg.get_long_help().or_else(|| arg.get_help());
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        // What is no value stands in the help.
+        let (help, told) = match help.split_once(" [default: ") {
+            Some((help, told)) => (help, told.strip_suffix(']')),
+            None => (help.as_str(), None),
+        };
+        let values = arg.get_value_names().unwrap_or_default();
+        let value = values.first().map(ToString::to_string).unwrap_or_default();
+        let defaults: Vec<_> =
+            arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+        let default = match defaults.as_slice() {
+            _ if is_switch(&arg) => "`false`".to_owned(),
+            [] if is_list(&arg) => "none".to_owned(),
+            [] => told.unwrap_or("not set").to_owned(),
+            defaults => format!("`{}`", defaults.join(", ")),
+        };
+        let kind = match (is_list(&arg), is_switch(&arg)) {
+            (true, _) => format!("a list of {value}"),
+            (_, true) => "true or false".to_owned(),
+            _ => value,
+        };
+        // A string takes everything.
+        let _ = write!(
+            text,
+            "\n## `{name}`\n\n{help}\n\n{kind}; default: {default}; `--{name}`, `{}`\n",
+            variable(&name)
+        );
+        for choice in arg.get_possible_values().iter().filter(|_| !is_switch(&arg)) {
+            let help = choice.get_help().map(ToString::to_string).unwrap_or_default();
+            let line = if text.ends_with(")\n") || text.ends_with("`\n") { "\n" } else { "" };
+            let _ = writeln!(text, "{line}- `{}`: {help}", choice.get_name());
+        }
+    }
+    text
+}

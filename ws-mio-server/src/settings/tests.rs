@@ -1,0 +1,187 @@
+//! Settings from made-up sources.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::{Problems, Settings, Sources, arguments, command, reference};
+
+fn resolve(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Settings, Problems> {
+    let flags = std::iter::once(&"").chain(flags);
+    let matches = command().try_get_matches_from(flags).expect("flags that can be read");
+    let environment = environment.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
+    Settings::resolve(Sources {
+        flags: &matches,
+        config: Some(Path::new("ws.toml")),
+        environment: environment.collect::<Vec<_>>(),
+        read: |_: &Path| Ok(file.to_owned()),
+    })
+}
+
+fn line<'p>(printed: &'p str, name: &str) -> &'p str {
+    let starts = |line: &&str| line.starts_with(&format!("{name} = "));
+    printed.lines().find(starts).unwrap_or_else(|| panic!("{name} is not in {printed}"))
+}
+
+#[test]
+fn flags_go_before_the_environment_and_that_before_the_file() {
+    let file =
+        "max-message = \"2MiB\"\nworkers = 2\n\nlisten = [\n\"127.0.0.1:1\"]\ndeflate-level = 0x9";
+    let environment =
+        [("WSMIO_WORKERS", "3"), ("WSMIO_LISTEN", "127.0.0.1:2, 127.0.0.1:3"), ("HOME", "x")];
+    let settings = resolve(file, &environment, &["--listen", "127.0.0.1:4"]).unwrap();
+    let printed = settings.to_string();
+    assert_eq!(line(&printed, "max-message"), "max-message = \"2MiB\"  # ws.toml:1");
+    assert_eq!(line(&printed, "workers"), "workers = 3  # WSMIO_WORKERS");
+    assert_eq!(line(&printed, "listen"), "listen = [\"127.0.0.1:4\"]  # command line");
+    assert_eq!(line(&printed, "deflate-level"), "deflate-level = 9  # ws.toml:6");
+    assert_eq!(line(&printed, "close-timeout"), "close-timeout = \"5s\"  # default");
+    assert!(printed.contains("# auth-jwks is not set"), "{printed}");
+    assert_eq!(settings.listen(), ["127.0.0.1:4".parse().unwrap()]);
+    assert_eq!(settings.max_message(), 2 * 1024 * 1024);
+    let settings = resolve(file, &environment, &[]).unwrap();
+    assert_eq!(settings.listen().len(), 2);
+    // What is printed is a file that says the same.
+    let again = resolve(&settings.to_string(), &[], &[]).unwrap();
+    assert_eq!(format!("{:?}", again.args), format!("{:?}", settings.args));
+}
+
+#[test]
+fn switches_are_true_or_false() {
+    let is = |file: &str, environment: &[(&str, &str)]| {
+        let printed = resolve(file, environment, &[]).unwrap().to_string();
+        line(&printed, "insecure-no-auth").split("  #").next().unwrap().ends_with("true")
+    };
+    assert!(!is("", &[]));
+    assert!(is("insecure-no-auth = true", &[]));
+    assert!(!is("insecure-no-auth = false", &[]));
+    assert!(!is("insecure-no-auth = true", &[("WSMIO_INSECURE_NO_AUTH", "0")]));
+    assert!(is("insecure-no-auth = false", &[("WSMIO_INSECURE_NO_AUTH", "true")]));
+    let flag = resolve("insecure-no-auth = false", &[], &["--insecure-no-auth"]).unwrap();
+    assert_eq!(
+        line(&flag.to_string(), "insecure-no-auth"),
+        "insecure-no-auth = true  # command line"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_all_at_once_with_its_place_and_what_is_due() {
+    let problems = |file: &str, environment: &[(&str, &str)]| {
+        resolve(file, environment, &[]).unwrap_err().to_string()
+    };
+    let all = problems(
+        "max_message = 1\nworkers = 0\n[tls]\na = 1",
+        &[("WSMIO_PING_INTERVALL", "1s"), ("WSMIO_DEFLATE", "maybe"), ("WSMIO_max_message", "1")],
+    );
+    for due in [
+        "ws.toml:1: max_message is not a setting; is max-message meant?",
+        "ws.toml:2: workers: invalid value '0' for '--workers <N>': 0 is not in 1..=1024",
+        "ws.toml:3: tls is not a setting: `ws-mio-server print-config` prints all",
+        "WSMIO_PING_INTERVALL is not a setting; is WSMIO_PING_INTERVAL meant?",
+        "WSMIO_DEFLATE: deflate: invalid value 'maybe' for '--deflate <HOW>' [possible values: off, shared, dedicated]",
+        "WSMIO_max_message is not a setting; is WSMIO_MAX_MESSAGE meant?",
+    ] {
+        assert!(all.lines().any(|line| line == due), "{due}\n is not in\n{all}");
+    }
+    assert_eq!(all.lines().count(), 6, "{all}");
+    for (file, due) in [
+        ("a = ", "ws.toml:1: "),
+        ("\nworkers = 1\nworkers = 2", "ws.toml:3: "),
+        ("workers = [1, 2]", "ws.toml:1: workers: one value is due"),
+        ("workers = []", "one value is due"),
+        ("workers = 1.5", "a whole number"),
+        ("workers = 1979-05-27", "a whole number"),
+        ("listen = [[\"a\"]]", "a list of texts"),
+        ("listen = \"localhost\"", "127.0.0.1:8080"),
+        ("insecure-no-auth = \"yes\"", "true or false"),
+        ("max-message = \"--help\"", "'--help'"),
+        ("handshake-timeout = \"0s\"", "5s"),
+        ("\"a\\u001bb\" = 1", "a\\u{1b}b is not a setting"),
+    ] {
+        let said = problems(file, &[]);
+        assert!(said.contains(due) && said.lines().count() == 1, "{file}: {said}");
+    }
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_named() {
+    let matches = command().get_matches_from([""]);
+    let sources = |environment: Vec<(OsString, OsString)>| Sources {
+        flags: &matches,
+        config: None,
+        environment,
+        read: |_: &Path| Err(io::Error::other("no such luck")),
+    };
+    let named = vec![("WSMIO_CONFIG".into(), "/a/b.toml".into())];
+    let error = Settings::resolve(sources(named)).unwrap_err();
+    assert_eq!(error.to_string(), "/a/b.toml: no such luck");
+    assert!(Settings::resolve(sources(Vec::new())).is_ok());
+}
+
+#[test]
+fn the_reference_is_current() {
+    let file = include_str!("../../SETTINGS.md");
+    assert!(
+        file == reference(),
+        "run: cargo run -- print-config --reference > ws-mio-server/SETTINGS.md"
+    );
+    for (name, arg) in arguments() {
+        assert!(file.contains(&format!("\n## `{name}`\n")));
+        assert!(arg.get_help().is_some(), "{name}");
+    }
+}
+
+/// Names of settings and values that are nearly right, and anything.
+fn word() -> impl Strategy<Value = String> {
+    let names: Vec<String> = arguments().map(|(name, _)| name).collect();
+    static VALUES: [&str; 13] = [
+        "1",
+        "-1",
+        "5s",
+        "0s",
+        "1MiB",
+        "127.0.0.1:0",
+        "[::1]:0",
+        "true",
+        "off",
+        "\"",
+        "[",
+        "=",
+        "\n",
+    ];
+    prop_oneof![
+        prop::sample::select(names),
+        prop::sample::select(&VALUES[..]).prop_map(str::to_owned),
+        ".{0,12}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_file_and_no_environment_panics(
+        file in prop_oneof![
+            "(?s).{0,200}",
+            prop::collection::vec((word(), word()), 0..6).prop_map(|lines| {
+                lines.iter().map(|(name, value)| format!("{name} = {value}\n")).collect()
+            }),
+        ],
+        environment in prop::collection::vec((word(), word()), 0..4),
+    ) {
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| (super::variable(name), value.clone())).collect();
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if let Ok(settings) = resolve(&file, &environment, &[]) {
+            // What is good stays so when it is printed.
+            prop_assert!(resolve(&settings.to_string(), &[], &[]).is_ok(), "{settings}");
+        }
+    }
+
+    #[test]
+    fn no_command_line_panics(words in prop::collection::vec(("-{0,3}", word()), 0..8)) {
+        let words = words.iter().map(|(dashes, word)| format!("{dashes}{word}"));
+        let _ = command().try_get_matches_from(std::iter::once(String::new()).chain(words));
+    }
+}
