@@ -155,7 +155,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    fn push(&mut self, event: Event<'_>) {
+    pub(crate) fn push(&mut self, event: Event<'_>) {
         let next = Got::of(event);
         match (self.got.last_mut(), next) {
             (
