@@ -88,7 +88,9 @@ impl<'b> Bytes<'b> {
     #[inline]
     pub(crate) fn take(&mut self, n: usize) -> &'b mut [u8] {
         let bytes = core::mem::take(&mut self.0);
-        let (taken, rest) = bytes.split_at_mut(n.min(bytes.len()));
+        let n = n.min(bytes.len());
+        // It is never beyond the end; where compilers do not see that, `split_at_mut` keeps a panic path.
+        let (taken, rest) = bytes.split_at_mut_checked(n).unwrap_or_default();
         self.0 = rest;
         taken
     }
