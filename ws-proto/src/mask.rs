@@ -6,13 +6,17 @@
 /// block overlaps the one before it, so that no byte goes alone but those of the shortest payloads.
 #[inline]
 pub fn apply(data: &mut [u8], key: [u8; 4]) {
+    match data.len() {
+        16..=32 => _ = ends::<16>(data, key),
+        8..16 => _ = ends::<8>(data, key),
+        _ => apply_any(data, key),
+    }
+}
+
+fn apply_any(data: &mut [u8], key: [u8; 4]) {
     if data.len() > 64 {
         blocks(data, key);
-    } else if !(ends::<32>(data, key)
-        || ends::<16>(data, key)
-        || ends::<8>(data, key)
-        || ends::<4>(data, key))
-    {
+    } else if !(ends::<32>(data, key) || ends::<4>(data, key)) {
         for (byte, mask) in data.iter_mut().zip(key) {
             *byte ^= mask;
         }

@@ -37,9 +37,9 @@ impl<R: Role> Connection<R> {
         input: &'i mut Input<'_>,
         inflater: &'i mut Inflater,
     ) -> Result<Option<Event<'i>>, Error> {
-        match self.whole_message(input.bytes()) {
-            Some((kind, data)) => self.whole_event(kind, data),
-            None if input.is_empty() && self.is_between_messages() => Ok(None),
+        match self.next_unfragmented(input) {
+            Some(event) => Ok(Some(event)),
+            None if input.is_empty() && self.rests() => Ok(None),
             None => input.consume(|bytes, scratch| self.next(bytes, scratch, Some(inflater))),
         }
     }

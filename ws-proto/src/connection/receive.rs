@@ -43,11 +43,17 @@ impl<R: Role> Connection<R> {
     /// says.
     #[inline]
     pub fn next_event<'i>(&mut self, input: &'i mut Input<'_>) -> Result<Option<Event<'i>>, Error> {
-        match self.whole_message(input.bytes()) {
-            Some((kind, data)) => self.whole_event(kind, data),
-            None if input.is_empty() && self.is_between_messages() => Ok(None),
+        match self.next_unfragmented(input) {
+            Some(event) => Ok(Some(event)),
+            None if input.is_empty() && self.rests() => Ok(None),
             None => input.consume(|bytes, scratch| self.next(bytes, scratch, None)),
         }
+    }
+
+    /// Whether a message may begin, and nothing of it has come.
+    #[inline]
+    pub(super) fn rests(&self) -> bool {
+        self.rest.section == Section::Message
     }
 
     #[cold]
@@ -297,7 +303,7 @@ impl<R: Role> Connection<R> {
     }
 
     /// The error for a bad sequence that starts `back` bytes before the end of what has come.
-    fn invalid_utf8(&self, back: usize) -> Error {
+    pub(super) fn invalid_utf8(&self, back: usize) -> Error {
         let to_come = if self.rest.compressed { 0 } else { self.rest.frame_left };
         let come = self.rest.message_len.saturating_sub(to_come);
         let offset = come.saturating_sub(back as u64);

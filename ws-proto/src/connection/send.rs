@@ -24,18 +24,14 @@ impl<R: Role> Connection<R> {
             // What nearly every message of a server is, without a header to be put together first.
             let first = Opcode::Message(message.kind()).last();
             let bytes = message.as_bytes();
-            match (u8::try_from(bytes.len()), u16::try_from(bytes.len())) {
-                (Ok(len @ 0..=125), _) => return Ok(out.put(&[first, len], bytes).map(drop)?),
-                (_, Ok(len)) => {
-                    let [a, b] = len.to_be_bytes();
-                    return Ok(out.put(&[first, 126, a, b], bytes).map(drop)?);
-                }
-                _ => {}
+            if let Ok(len @ 0..=125) = u8::try_from(bytes.len()) {
+                return Ok(out.put(&[first, len], bytes).map(drop)?);
             }
         }
         self.send_part(message, last, out)
     }
 
+    #[inline(never)]
     fn send_part(
         &mut self,
         message: Message<'_>,
