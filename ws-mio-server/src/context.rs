@@ -8,6 +8,7 @@ use ws_proto::keepalive::{Instant, Timing};
 
 use crate::OriginPattern;
 use crate::auth::Guard;
+use crate::cork::Cork;
 use crate::deflate::Pool;
 use crate::mailbox::Publication;
 use crate::route::Routes;
@@ -36,7 +37,7 @@ pub(crate) struct Context {
     pub(crate) routes: Arc<Routes>,
     pub(crate) counters: Arc<Counters>,
     /// What the connection that is being served has to send: it leaves in one write.
-    pub(crate) cork: Vec<u8>,
+    pub(crate) cork: Cork,
     pub(crate) topics: Topics,
     /// Messages to topics, which go out when the connection that is being served is done.
     pub(crate) publications: Vec<Publication>,

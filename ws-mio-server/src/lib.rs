@@ -30,6 +30,7 @@
 mod auth;
 mod clock;
 mod context;
+mod cork;
 mod deflate;
 mod extra;
 mod frame;

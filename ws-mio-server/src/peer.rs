@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ws_proto::deflate::Agreement;
-use ws_proto::{CloseCode, Connection, Message, Server, State};
+use ws_proto::{CloseCode, Connection, Message, SendError, Server, State};
 
 use crate::Identity;
 use crate::context::Context;
@@ -48,19 +48,23 @@ impl Peer<'_> {
     /// from until it has taken them. One that is sent more than the limit
     /// ([`Builder::max_queued`](crate::Builder::max_queued)) and a message beyond what it asked for by
     /// its own messages is closed with code 1013.
+    #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
+        // It fails only when the connection is closing: `on_close` tells.
+        let _ = match self.deflate {
+            None => self.connection.send(message, true, &mut self.context.cork),
+            Some(agreement) => self.send_deflated(agreement, message.into()),
+        };
+    }
+
+    #[inline(never)]
+    fn send_deflated(&mut self, deflate: Agreement, message: Message<'_>) -> Result<(), SendError> {
         let Context { pool, cork, .. } = &mut *self.context;
         let own = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut());
-        let deflater = match (own, self.deflate) {
-            (Some(own), _) => Some(own),
-            (None, Some(agreement)) => pool.deflater(agreement.sent.window),
-            (None, None) => None,
-        };
-        // It fails only when the connection is closing: `on_close` tells.
-        let _ = match deflater {
+        match own.or_else(|| pool.deflater(deflate.sent.window)) {
             Some(deflater) => self.connection.send_deflated(message, true, deflater, cork),
             None => self.connection.send(message, true, cork),
-        };
+        }
     }
 
     /// Subscribes the peer to a topic of this server; a second time changes nothing.

@@ -14,10 +14,12 @@ use ws_proto::keepalive::{Instant, Timing};
 use crate::auth::{Authenticate, Guard, OnDenied};
 use crate::clock::Clock;
 use crate::context::{Context, Counters, Settings};
+use crate::cork::Cork;
 use crate::deflate::{Deflate, Policy, Pool};
 use crate::listener;
 use crate::mailbox::Mailbox;
 use crate::route::{Route, Routes};
+use crate::session::Application;
 use crate::topics::Topics;
 use crate::worker::{WAKER, Worker};
 use crate::{Handle, Handler, OriginPattern, Page};
@@ -26,7 +28,7 @@ use crate::{Handle, Handler, OriginPattern, Page};
 #[must_use = "a builder does nothing until it is bound"]
 pub struct Builder {
     routes: Routes,
-    handlers: Vec<Box<dyn Fn() -> Box<dyn Handler>>>,
+    handlers: Vec<Box<dyn Fn() -> Box<dyn Application>>>,
     workers: Option<u16>,
     settings: Settings,
     policy: Policy,
@@ -249,7 +251,7 @@ impl Builder {
                 settings: Arc::clone(&settings),
                 routes: Arc::clone(&routes),
                 counters: Arc::clone(counters),
-                cork: Vec::new(),
+                cork: Cork::default(),
                 topics: Topics::default(),
                 publications: Vec::new(),
                 pool: Pool::new(self.policy.clone()),

@@ -14,6 +14,7 @@
 mod common;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, RwLock};
 use std::thread;
@@ -52,13 +53,20 @@ impl Handler for Publish {
 
 /// Publishes as many messages as it is asked for, to all rooms in turn, when the gate is open.
 #[derive(Clone, Default)]
-struct Storm(Arc<RwLock<()>>);
+struct Storm(Arc<Gate>);
+
+#[derive(Default)]
+struct Gate {
+    reached: AtomicBool,
+    lock: RwLock<()>,
+}
 
 const ROOMS: usize = 16;
 
 impl Handler for Storm {
     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
-        drop(self.0.read());
+        self.0.reached.store(true, Ordering::Relaxed);
+        drop(self.0.lock.read());
         let Message::Text(number) = message else { panic!("{message:?}") };
         for i in 0..number.parse().unwrap() {
             peer.publish(&(i % ROOMS).to_string(), &[b'x'; 1000]);
@@ -174,7 +182,7 @@ fn all_subscribers_of_a_topic_see_one_order() {
 fn storms_across_workers_lose_nothing_and_come_to_an_end() {
     const EACH: usize = 4096;
     for workers in [2, 4] {
-        let gate = Arc::new(RwLock::new(()));
+        let gate = Arc::new(Gate::default());
         let server = relay(workers, Storm(Arc::clone(&gate)));
         let mut rooms: Vec<_> = (0..ROOMS)
             .map(|room| {
@@ -184,7 +192,7 @@ fn storms_across_workers_lose_nothing_and_come_to_an_end() {
             })
             .collect();
         // While the gate is closed, orders gather in the kernel; then each worker finds all of its.
-        let closed = gate.write().unwrap();
+        let closed = gate.lock.write().unwrap();
         for (_, publisher) in &mut rooms {
             for _ in 0..4 {
                 publisher.send(TEXT, (EACH / 4).to_string().as_bytes());
@@ -271,14 +279,14 @@ fn subscriptions_begin_and_end() {
 
 #[test]
 fn a_worker_with_too_much_to_do_says_so_and_forgets_nothing_that_it_took() {
-    let gate = Arc::new(RwLock::new(()));
+    let gate = Arc::new(Gate::default());
     let server = relay(1, Storm(Arc::clone(&gate)));
     let mut subscriber = server.open("/relay/news");
     subscriber.frame();
     let mut blocking = server.open("/storm");
-    let closed = gate.write().unwrap();
+    let closed = gate.lock.write().unwrap();
     blocking.send(TEXT, b"0");
-    until("the worker is blocked", || server.handle.stats().messages == 1);
+    until("the worker is blocked", || gate.reached.load(Ordering::Relaxed));
     let publish = |i: u32| server.handle.publish("news", i.to_string().repeat(100_000).as_str());
     let taken = (0..1000).find(|i| publish(*i).is_err()).expect("it takes everything");
     assert!(publish(taken).is_err(), "one after the other");

@@ -6,6 +6,7 @@ use ws_mio_server::{Handler, Message, Peer};
 pub(crate) struct Echo;
 
 impl Handler for Echo {
+    #[inline(always)]
     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
         peer.send(message);
     }

@@ -1,19 +1,20 @@
 //! One connection from its first byte to its last, without a socket: bytes in, bytes out.
 
+mod application;
 mod open;
 mod opening;
 
 use std::sync::Arc;
 
 use ws_proto::keepalive::Instant;
-use ws_proto::{CloseCode, Input, Scratch};
+use ws_proto::{CloseCode, Scratch};
 
-use crate::Handler;
 use crate::context::{Context, Settings};
 use crate::extra::Extra;
 use crate::frame::Frame;
 use crate::id::Key;
 use crate::outbox::Outbox;
+pub(crate) use application::Application;
 use open::Open;
 use opening::Opening;
 
@@ -24,7 +25,7 @@ pub(crate) const HIGH_WATER: usize = 64 * 1024;
 const STALLED: &str = "you do not read what is sent to you";
 
 /// The handlers of one worker, by the number of their route.
-pub(crate) type Handlers = [Box<dyn Handler>];
+pub(crate) type Handlers = [Box<dyn Application>];
 
 /// One connection. While it is idle it owns no memory beyond itself.
 #[derive(Debug)]
@@ -82,8 +83,7 @@ impl Session {
                 }
             }
             Phase::Open(open) => {
-                if open.receive(key, Input::new(bytes, scratch), &mut self.extra, handlers, context)
-                {
+                if open.receive(key, bytes, scratch, &mut self.extra, handlers, context) {
                     self.phase = Phase::Ending { since: context.now };
                 }
             }

@@ -1,16 +1,10 @@
 //! A connection between its two handshakes: messages to the handler, replies to the cork.
 
-use std::num::Wrapping;
-
-use ws_proto::deflate::{Agreement, Inflater};
+use ws_proto::deflate::Agreement;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
-use ws_proto::{
-    Assembler, CloseCode, Connection, Error, Event, Input, Message, Parked, Part, Server, State,
-    Transport,
-};
+use ws_proto::{CloseCode, Connection, Parked, Scratch, Server, State, Transport};
 
 use super::{Fate, Handlers};
-use crate::Handler;
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
 use crate::extra::Extra;
@@ -115,7 +109,8 @@ impl Open {
     pub(super) fn receive(
         &mut self,
         key: Key,
-        mut input: Input<'_>,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
         extra: &mut Option<Box<Extra>>,
         handlers: &mut Handlers,
         context: &mut Context,
@@ -130,10 +125,7 @@ impl Open {
         });
         let (state, transport) = self.connection.with(|connection| {
             let mut peer = Peer { key, connection, deflate, extra, context };
-            match &mut inflater {
-                Some(inflater) => serve(&mut input, inflater, &mut peer, handler.as_mut()),
-                None => serve(&mut input, &mut Plain, &mut peer, handler.as_mut()),
-            }
+            handler.serve(bytes, scratch, inflater.as_mut(), &mut peer);
             match inflater.zip(deflate) {
                 Some((inflater, agreement))
                     if agreement.received.takeover || peer.connection.is_inflating() =>
@@ -236,106 +228,6 @@ impl Open {
     pub(super) fn is_open(&self) -> bool {
         self.connection.state() == State::Open
     }
-}
-
-/// What finds events in a connection's bytes.
-trait Source {
-    fn next_event<'i>(
-        &'i mut self,
-        connection: &mut Connection<Server>,
-        input: &'i mut Input<'_>,
-    ) -> Result<Option<Event<'i>>, Error>;
-}
-
-/// Without compression.
-struct Plain;
-
-impl Source for Plain {
-    #[inline]
-    fn next_event<'i>(
-        &'i mut self,
-        connection: &mut Connection<Server>,
-        input: &'i mut Input<'_>,
-    ) -> Result<Option<Event<'i>>, Error> {
-        connection.next_event(input)
-    }
-}
-
-impl Source for Inflater {
-    #[inline]
-    fn next_event<'i>(
-        &'i mut self,
-        connection: &mut Connection<Server>,
-        input: &'i mut Input<'_>,
-    ) -> Result<Option<Event<'i>>, Error> {
-        connection.next_event_inflated(input, self)
-    }
-}
-
-/// Serves all events of the input.
-fn serve(
-    input: &mut Input<'_>,
-    source: &mut impl Source,
-    peer: &mut Peer<'_>,
-    handler: &mut dyn Handler,
-) {
-    let mut messages = Wrapping(0);
-    loop {
-        let before = peer.connection.state();
-        let ending = match source.next_event(peer.connection, input) {
-            Ok(None) => break,
-            Ok(Some(Event::Close(code, reason))) => Ending {
-                code: code.map_or(1005, CloseCode::get),
-                reason,
-                by: if before == State::Open { EndedBy::Peer } else { EndedBy::Server },
-            },
-            // What comes after our Close frame is read only to find the peer's.
-            Ok(Some(_)) if before != State::Open => continue,
-            Ok(Some(Event::Text(Part { data, first: true, last: true }))) => {
-                messages += 1;
-                handler.on_message(peer, Message::Text(data));
-                continue;
-            }
-            Ok(Some(Event::Binary(Part { data, first: true, last: true }))) => {
-                messages += 1;
-                handler.on_message(peer, Message::Binary(data));
-                continue;
-            }
-            Ok(Some(event @ (Event::Text(_) | Event::Binary(_)))) => {
-                messages += u64::from(assemble(event, peer, handler));
-                continue;
-            }
-            Ok(Some(Event::Ping(_))) => {
-                // A vector takes everything.
-                let _ = peer.connection.poll_transmit(&mut peer.context.cork);
-                continue;
-            }
-            Ok(Some(Event::Pong(_))) => continue,
-            Err(error) => Ending {
-                code: error.close_code().get(),
-                reason: error.reason(),
-                by: EndedBy::Server,
-            },
-        };
-        // A vector takes everything.
-        let _ = peer.connection.poll_transmit(&mut peer.context.cork);
-        handler.on_close(peer, ending);
-    }
-    peer.context.counters.messages.add(messages.0);
-}
-
-/// Puts a part of a message to those before it; whether that completed it.
-fn assemble(event: Event<'_>, peer: &mut Peer<'_>, handler: &mut dyn Handler) -> bool {
-    let begun = peer.extra.as_mut().and_then(|extra| extra.message.take());
-    // Memory of its own: what a larger message has left would be held for a first byte.
-    let mut parts = begun.unwrap_or_else(|| Assembler::new(Vec::new()));
-    // A vector takes everything, so a part that completes nothing is all there is else.
-    if let Ok(Some(message)) = parts.push(event) {
-        handler.on_message(peer, message);
-        return true;
-    }
-    peer.extra.get_or_insert_default().message = Some(parts);
-    false
 }
 
 /// Gives back what only the messages of an open connection need. Those of a peer that has yet to answer

@@ -4,7 +4,7 @@ use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, HeadReader, RequestHead};
 use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::keepalive::Instant;
-use ws_proto::{CloseCode, Config, Connection, Input, Pongs, Scratch, Server};
+use ws_proto::{CloseCode, Config, Connection, Pongs, Scratch, Server};
 
 use super::open::Open;
 use super::{Handlers, Phase};
@@ -105,7 +105,7 @@ impl Opening {
         }
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
         let mut open = open.with_memory(memory);
-        if open.receive(key, Input::new(rest, scratch), extra, handlers, context) {
+        if open.receive(key, rest, scratch, extra, handlers, context) {
             return Some(Phase::Ending { since: context.now });
         }
         Some(Phase::Open(open))

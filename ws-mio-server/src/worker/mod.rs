@@ -19,13 +19,12 @@ use slotmap::{KeyData, SlotMap};
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
-use crate::Handler;
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::id::Key;
 use crate::listener::is_exhaustion;
 use crate::mailbox::Mailbox;
-use crate::session::{Fate, HIGH_WATER, Session};
+use crate::session::{Application, Fate, HIGH_WATER, Session};
 use crate::timer::{Tick, Wheel};
 use exchange::Overflow;
 use slot::Slot;
@@ -57,7 +56,7 @@ pub(crate) struct Worker {
     /// Until when accepting rests.
     exhausted: Option<Instant>,
     slots: SlotMap<Key, Slot>,
-    handlers: Vec<Box<dyn Handler>>,
+    handlers: Vec<Box<dyn Application>>,
     context: Context,
     wheel: Wheel<Key>,
     buffer: Box<[u8]>,
@@ -100,7 +99,7 @@ impl Worker {
         poll: Poll,
         clock: Clock,
         listeners: Vec<TcpListener>,
-        handlers: Vec<Box<dyn Handler>>,
+        handlers: Vec<Box<dyn Application>>,
         mailboxes: Arc<[Mailbox]>,
         context: Context,
     ) -> io::Result<Self> {

@@ -15,9 +15,6 @@ use crate::outbox::BATCH;
 use crate::session::Session;
 use crate::timer::{Tick, Wheel};
 
-/// Memory for corked bytes is given back beyond this size.
-const CORK: usize = 1024 * 1024;
-
 const _: () = assert!(usize::BITS >= 64, "a connection's key must fit into a token");
 
 #[derive(Debug)]
@@ -106,7 +103,9 @@ impl Slot {
         }
         let mut sent = 0;
         if self.session.queued() == 0 {
-            while let Some(bytes) = context.cork.get(sent..).filter(|bytes| !bytes.is_empty()) {
+            while let Some(bytes) =
+                context.cork.bytes().get(sent..).filter(|bytes| !bytes.is_empty())
+            {
                 context.counters.writes.add_one();
                 match self.send(bytes) {
                     Ok(n) => sent = sent.saturating_add(n),
@@ -119,9 +118,8 @@ impl Slot {
                 }
             }
         }
-        self.session.queue(context.cork.get(sent..).unwrap_or_default(), context.now);
+        self.session.queue(context.cork.bytes().get(sent..).unwrap_or_default(), context.now);
         context.cork.clear();
-        context.cork.shrink_to(CORK);
         let limit = usize::try_from(context.settings.max_message).unwrap_or(usize::MAX);
         if self.session.queued() > limit.saturating_add(context.settings.max_queued) {
             self.close_slow(context);
@@ -149,7 +147,7 @@ impl Slot {
 
     fn close_slow(&mut self, context: &mut Context) {
         self.session.close(CloseCode::TRY_AGAIN_LATER, "too slow: too much waits", context);
-        self.session.queue(&context.cork, context.now);
+        self.session.queue(context.cork.bytes(), context.now);
         context.cork.clear();
     }
 
