@@ -1,6 +1,7 @@
-//! The core alone: frames from one buffer, masking, the opening handshake.
+//! The core alone: frames from one buffer and into one, masking, the opening handshake.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     missing_docs,
@@ -11,19 +12,21 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use ws_proto::handshake::{Agreed, Choice, Upgrade, head};
-use ws_proto::{Client, Config, Connection, Input, Kind, Scratch, Server, mask};
+use ws_proto::{Client, Config, Connection, Event, Input, Kind, Scratch, Server, mask};
 
 /// Frames in one buffer, as one read would hold them.
 const FRAMES: usize = 64;
 
-fn frames(kind: Kind, len: usize) -> Vec<u8> {
+/// Letters of one to four bytes.
+const MIXED: &str = "Grüße, 世界 🎈! ";
+
+fn frames(kind: Kind, payload: &str) -> Vec<u8> {
     let key = || [0x37, 0xfa, 0x21, 0x3d];
     let mut client = Connection::new(Client(key), Config::default(), Agreed::elsewhere());
-    let payload = "x".repeat(len);
     let mut bytes = Vec::new();
     for _ in 0..FRAMES {
         match kind {
-            Kind::Text => client.send(payload.as_str(), true, &mut bytes).unwrap(),
+            Kind::Text => client.send(payload, true, &mut bytes).unwrap(),
             Kind::Binary => client.send(payload.as_bytes(), true, &mut bytes).unwrap(),
         }
     }
@@ -31,10 +34,16 @@ fn frames(kind: Kind, len: usize) -> Vec<u8> {
 }
 
 fn receive(c: &mut Criterion) {
-    for kind in [Kind::Binary, Kind::Text] {
-        let mut group = c.benchmark_group(format!("receive {FRAMES} frames, {kind:?}"));
+    let kinds = [
+        ("Binary", Kind::Binary, "x"),
+        ("Text", Kind::Text, "x"),
+        ("mixed Text", Kind::Text, MIXED),
+    ];
+    for (name, kind, pattern) in kinds {
+        let mut group = c.benchmark_group(format!("receive {FRAMES} frames, {name}"));
         for len in [16, 125, 1024, 16 * 1024] {
-            let bytes = frames(kind, len);
+            let payload = pattern.repeat(len / pattern.len()) + &"x".repeat(len % pattern.len());
+            let bytes = frames(kind, &payload);
             group.throughput(Throughput::Elements(FRAMES as u64));
             group.bench_function(format!("{len} B"), |b| {
                 let agreed = Agreed::elsewhere();
@@ -45,7 +54,11 @@ fn receive(c: &mut Criterion) {
                         let mut scratch = Scratch::new();
                         let mut input = Input::new(bytes, &mut scratch);
                         while let Some(event) = server.next_event(&mut input).unwrap() {
-                            black_box(event);
+                            match event {
+                                Event::Text(part) => _ = black_box(part.data),
+                                Event::Binary(part) => _ = black_box(part.data),
+                                other => panic!("{other:?}"),
+                            }
                         }
                     },
                     BatchSize::SmallInput,
@@ -54,6 +67,26 @@ fn receive(c: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+fn send(c: &mut Criterion) {
+    let mut group = c.benchmark_group(format!("send {FRAMES} frames"));
+    for len in [16, 125, 1024, 16 * 1024] {
+        let payload = vec![b'x'; len];
+        let mut out = Vec::new();
+        group.throughput(Throughput::Elements(FRAMES as u64));
+        group.bench_function(format!("{len} B"), |b| {
+            let mut server = Connection::new(Server, Config::default(), Agreed::elsewhere());
+            b.iter(|| {
+                out.clear();
+                for _ in 0..FRAMES {
+                    server.send(black_box(&payload[..]), true, &mut out).unwrap();
+                }
+                black_box(&out);
+            });
+        });
+    }
+    group.finish();
 }
 
 fn masking(c: &mut Criterion) {
@@ -83,5 +116,5 @@ fn handshake(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, receive, masking, handshake);
+criterion_group!(benches, receive, send, masking, handshake);
 criterion_main!(benches);

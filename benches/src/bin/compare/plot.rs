@@ -110,20 +110,21 @@ impl Panel {
         let (left, title, first) = (self.left, self.top + 16.0, self.top + TITLE);
         let last = first + lines as f64 * LINE;
         writeln!(out, r#"<text class="point" x="{left:.1}" y="{title:.1}">{point}</text>"#)?;
-        for octave in 0..=self.octaves as u32 {
-            let at = self.x(f64::from(octave).exp2());
-            let class = if octave == 0 { "one" } else { "grid" };
+        // A single octave is halved; where there are many, every other line has a number.
+        let doublings = (0..=self.octaves as i32).map(|octave| 2f64.powi(octave));
+        let halves = (self.octaves <= 1.0).then_some(1.5);
+        for value in doublings.chain(halves) {
+            let at = self.x(value);
+            let class = if value == 1.0 { "one" } else { "grid" };
             writeln!(
                 out,
                 r#"<line class="{class}" x1="{at:.1}" x2="{at:.1}" y1="{first:.1}" y2="{last:.1}"/>"#
             )?;
-            // Where lines are many, every other one has a number.
-            if self.octaves <= 5.0 || octave % 2 == 0 {
+            if self.octaves <= 5.0 || value.log2() % 2.0 == 0.0 {
                 writeln!(
                     out,
-                    r#"<text class="scale" x="{at:.1}" y="{:.1}" text-anchor="middle">{}×</text>"#,
-                    last + 13.0,
-                    2u64.pow(octave)
+                    r#"<text class="scale" x="{at:.1}" y="{:.1}" text-anchor="middle">{value}×</text>"#,
+                    last + 13.0
                 )?;
             }
         }

@@ -25,7 +25,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::{env, fmt};
+use std::{env, fmt, fs};
 
 use benches::{Result, Server, open, raise_descriptor_limit};
 use ws_proto::deflate::WindowBits;
@@ -53,13 +53,22 @@ struct Grown {
     busied: f64,
     /// The server's resident set before, in all.
     alone: u64,
+    /// What the kernel's own memory has grown by for each connection's two ends, when they were open.
+    kernel: f64,
 }
 
 impl fmt::Display for Grown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { opened, echoed, busied, alone } = self;
+        let Self { opened, echoed, busied, alone, .. } = self;
         write!(f, "{opened:.1} | {echoed:.1} | {busied:.1} | {alone}")
     }
+}
+
+/// Memory of the kernel's own for sockets and such, of all processes, in bytes.
+fn kernel() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Slab:")).ok_or("no Slab")?;
+    Ok(line.split_whitespace().next().ok_or("no number")?.parse::<u64>()? * 1024)
 }
 
 /// What is measured.
@@ -84,9 +93,9 @@ impl Load {
         // One after the other, so that only what a worker keeps for all of them is not counted.
         first.chunks_mut(1).try_for_each(traffic::pass)?;
         drop(first);
-        let alone = server.settled()?;
+        let (alone, kernel_alone) = (server.settled()?, kernel()?);
         let mut open = open_many(self.connections).collect::<Result<Vec<_>>>()?;
-        let opened = server.settled()?;
+        let (opened, kernel_opened) = (server.settled()?, kernel()?);
         for stream in &mut open {
             echo(stream)?;
         }
@@ -100,7 +109,8 @@ impl Load {
         let busied = server.settled()?;
         let each = |now: u64| now.saturating_sub(alone) as f64 / self.connections as f64;
         let (opened, echoed, busied) = (each(opened), each(echoed), each(busied));
-        Ok(Grown { opened, echoed, busied, alone })
+        let kernel = kernel_opened.saturating_sub(kernel_alone) as f64 / self.connections as f64;
+        Ok(Grown { opened, echoed, busied, alone, kernel })
     }
 }
 
@@ -147,6 +157,10 @@ fn main() -> Result<()> {
             let grown = load.run_on(Server::spawn(Command::new(program).arg(&peer))?)?;
             println!("| {peer} | {grown} |");
         }
+        println!(
+            "\nThe kernel's own memory for both ends of a connection: {:.0} bytes.",
+            ours.kernel
+        );
         ours.opened.max(ours.echoed).max(ours.busied)
     };
     if worst > at_most { Err(format!("{worst} bytes, more than {at_most}").into()) } else { Ok(()) }

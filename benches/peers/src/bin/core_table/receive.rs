@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bytes::BytesMut;
 use futures_util::{FutureExt, StreamExt};
 use ws_proto::handshake::Agreed;
-use ws_proto::{Config, Connection, Input, Scratch, Server};
+use ws_proto::{Config, Connection, Event, Input, Scratch, Server};
 
 use crate::Table;
 use crate::replay::Replay;
@@ -99,7 +99,11 @@ fn receive(server: &mut Connection<Server>, bytes: &mut [u8]) {
     let mut scratch = Scratch::new();
     let mut input = Input::new(bytes, &mut scratch);
     while let Some(event) = server.next_event(&mut input).unwrap() {
-        black_box(event);
+        match event {
+            Event::Text(part) => _ = black_box(part.data),
+            Event::Binary(part) => _ = black_box(part.data),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -181,13 +185,17 @@ fn messages(kind: Kind, wire: &[u8]) -> Vec<Contender> {
 }
 
 fn tungstenite(stream: Replay) -> Contender {
-    use tungstenite::WebSocket;
     use tungstenite::protocol::{Role, WebSocketConfig};
+    use tungstenite::{Message, WebSocket};
     let config = WebSocketConfig::default().read_buffer_size(16 * 1024);
     let mut ws = WebSocket::from_raw_socket(stream, Role::Server, Some(config));
     Contender::new("tungstenite", move || {
         for _ in 0..FRAMES {
-            black_box(ws.read().unwrap());
+            match ws.read().unwrap() {
+                Message::Text(text) => _ = black_box(text.as_str()),
+                Message::Binary(data) => _ = black_box(&data[..]),
+                other => panic!("{other:?}"),
+            }
         }
     })
 }
@@ -198,7 +206,7 @@ fn fastwebsockets(stream: Replay) -> Contender {
     Contender::new("fastwebsockets", move || {
         let all = async {
             for _ in 0..FRAMES {
-                black_box(ws.read_frame().await.unwrap());
+                black_box(&ws.read_frame().await.unwrap().payload[..]);
             }
         };
         all.now_or_never().unwrap();
@@ -210,7 +218,7 @@ fn tokio_websockets(stream: Replay) -> Contender {
     Contender::new("tokio-websockets", move || {
         let all = async {
             for _ in 0..FRAMES {
-                black_box(ws.next().await.unwrap().unwrap());
+                black_box(&ws.next().await.unwrap().unwrap().as_payload()[..]);
             }
         };
         all.now_or_never().unwrap();
@@ -223,7 +231,7 @@ fn yawc(stream: Replay) -> Contender {
     Contender::new("yawc", move || {
         let all = async {
             for _ in 0..FRAMES {
-                black_box(ws.next().await.unwrap());
+                black_box(&ws.next().await.unwrap().payload()[..]);
             }
         };
         all.now_or_never().unwrap();
@@ -232,7 +240,7 @@ fn yawc(stream: Replay) -> Contender {
 
 fn sockudo(wire: Vec<u8>) -> Contender {
     use sockudo_ws::protocol::Protocol;
-    use sockudo_ws::{Config, Role};
+    use sockudo_ws::{Config, RawMessage, Role};
     let config = Config::default();
     let mut protocol = Protocol::new(Role::Server, config.max_frame_size, config.max_message_size);
     let (mut input, mut messages) = (BytesMut::new(), Vec::new());
@@ -240,8 +248,12 @@ fn sockudo(wire: Vec<u8>) -> Contender {
         input.extend_from_slice(black_box(&wire));
         protocol.process_raw_into(&mut input, &mut messages).unwrap();
         assert_eq!(messages.len(), FRAMES);
-        black_box(&messages);
-        messages.clear();
+        for message in messages.drain(..) {
+            let (RawMessage::Text(data) | RawMessage::Binary(data)) = message else {
+                panic!("not a message")
+            };
+            black_box(&data[..]);
+        }
     })
 }
 
@@ -258,7 +270,7 @@ fn soketto(kind: Kind, stream: Replay) -> Contender {
                 message.clear();
                 receiver.receive_data(&mut message).await.unwrap();
                 assert!(kind == Kind::Binary || str::from_utf8(&message).is_ok());
-                black_box(&message);
+                black_box(&message[..]);
             }
         };
         all.now_or_never().unwrap();
@@ -276,7 +288,7 @@ fn web_socket(kind: Kind, stream: Replay) -> Contender {
                     panic!("not a message")
                 };
                 assert!(kind == Kind::Binary || str::from_utf8(&data).is_ok());
-                black_box(data);
+                black_box(&data[..]);
             }
         };
         all.now_or_never().unwrap();
