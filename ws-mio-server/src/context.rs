@@ -1,5 +1,6 @@
 //! What the connections of one worker share while they are served.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::auth::Guard;
 use crate::cork::Cork;
 use crate::deflate::Pool;
 use crate::mailbox::Publication;
+use crate::proxy::Trust;
 use crate::route::Routes;
 use crate::topics::Topics;
 
@@ -26,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) origins: Vec<OriginPattern>,
     /// Who may connect; `None`: anyone.
     pub(crate) guard: Option<Guard>,
+    /// What is believed of proxies.
+    pub(crate) trust: Trust,
 }
 
 /// What the connections of one worker share while they are served. It holds no sockets.
@@ -45,6 +49,10 @@ pub(crate) struct Context {
     pub(crate) pool: Pool,
     /// The status and the reason of a request that was just refused.
     pub(crate) refused: Option<(u16, String)>,
+    /// The address of the socket of a connection that is being opened.
+    pub(crate) peer: Option<IpAddr>,
+    /// Whom a trusted proxy speaks for, in the request that is being served.
+    pub(crate) client: Option<IpAddr>,
     /// Whether the server is stopping: no new connection is opened.
     pub(crate) stopping: bool,
 }

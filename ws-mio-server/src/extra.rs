@@ -1,5 +1,6 @@
 //! The memory of a connection that is not idle.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ws_proto::Assembler;
@@ -16,6 +17,8 @@ use crate::route::Params;
 pub(crate) struct Extra {
     pub(crate) params: Params,
     pub(crate) identity: Option<Box<Identity>>,
+    /// Whom a trusted proxy speaks for.
+    pub(crate) client: Option<IpAddr>,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) outbox: Outbox,
     /// For messages that refer to those before them, or one that has come in part.
@@ -32,6 +35,7 @@ impl Extra {
     pub(crate) fn is_empty(&self) -> bool {
         self.params.is_empty()
             && self.identity.is_none()
+            && self.client.is_none()
             && self.topics.is_empty()
             && self.outbox.is_empty()
             && self.inflater.is_none()

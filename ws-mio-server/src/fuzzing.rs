@@ -6,14 +6,18 @@ use std::path::Path;
 
 use crate::settings::{Settings, Sources, command};
 
-/// Settings of flags, of an environment whose names get their prefix here, and of a file. Those that are
-/// good are so, and the same, when they are printed and read again.
-pub fn settings(flags: &[String], environment: &[(String, String)], file: &str) {
+/// Settings of flags (lines that start with `-`), of an environment (`$NAME=VALUE`, the name without its
+/// prefix), and of a file (all other lines). Those that are good are so, and the same, when they are printed
+/// and read again.
+pub fn settings(text: &str) {
+    let flags = text.lines().filter(|line| line.starts_with('-')).map(str::to_owned);
+    let flags = std::iter::once(String::new()).chain(flags);
+    let environment = text.lines().filter_map(|line| line.strip_prefix('$')?.split_once('='));
     let environment = environment
-        .iter()
         .map(|(name, value)| (OsString::from(format!("WSMIO_{name}")), OsString::from(value)));
-    let flags = std::iter::once(String::new()).chain(flags.iter().cloned());
-    if let Ok(settings) = resolve(flags, environment, file) {
+    let file: String =
+        text.split_inclusive('\n').filter(|line| !line.starts_with(['-', '$'])).collect();
+    if let Ok(settings) = resolve(flags, environment, &file) {
         let printed = settings.to_string();
         let again = resolve(std::iter::once(String::new()), std::iter::empty(), &printed);
         match again {

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod clock;
 mod connect;
+mod proxies;
 mod serve;
 mod token;
 
@@ -40,6 +41,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<ExitCode, String> {
         Some(Command::PrintConfig(args)) if args.reference => print!("{}", reference()),
         Some(Command::PrintConfig(args)) => print!("{}", settings(&args.serve, matches)?),
         Some(Command::Connect(args)) => return connect::run(args),
+        Some(Command::Gen(args)) => print!("{}", proxies::configuration(args)?),
         Some(Command::Token(args)) => token::run(args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! One connection, as a handler sees it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ws_proto::deflate::Agreement;
@@ -40,6 +41,13 @@ impl Peer<'_> {
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.extra.as_ref()?.identity.as_deref()
+    }
+
+    /// The client's address, as a trusted proxy told it ([`Builder::trust_proxy`](crate::Builder::trust_proxy));
+    /// `None` without one.
+    #[must_use]
+    pub fn forwarded_for(&self) -> Option<IpAddr> {
+        self.extra.as_ref()?.client
     }
 
     /// Sends a message. Nothing goes out once the closing handshake has begun.

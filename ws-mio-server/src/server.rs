@@ -18,11 +18,12 @@ use crate::cork::Cork;
 use crate::deflate::{Deflate, Policy, Pool};
 use crate::listener;
 use crate::mailbox::Mailbox;
+use crate::proxy::Trust;
 use crate::route::{Route, Routes};
 use crate::session::Application;
 use crate::topics::Topics;
 use crate::worker::{WAKER, Worker};
-use crate::{Handle, Handler, OriginPattern, Page};
+use crate::{Handle, Handler, Network, OriginPattern, Page, ProxyHeader};
 
 /// What a server is to be: routes, limits, deadlines. See [`Server::builder`].
 #[must_use = "a builder does nothing until it is bound"]
@@ -59,6 +60,7 @@ impl Builder {
                 timing: Timing::default(),
                 origins: Vec::new(),
                 guard: None,
+                trust: Trust::default(),
             },
             policy: Policy::new(),
             on_denied: OnDenied::default(),
@@ -163,6 +165,26 @@ impl Builder {
         self
     }
 
+    /// Believes proxies at these addresses when they say whom they speak for; may be called several times.
+    /// Default: nobody.
+    pub fn trust_proxy(mut self, network: Network) -> Self {
+        self.settings.trust.networks.push(network);
+        self
+    }
+
+    /// The field of a request in which trusted proxies say it. Default: [`ProxyHeader::XForwardedFor`].
+    pub const fn proxy_header(mut self, header: ProxyHeader) -> Self {
+        self.settings.trust.header = header;
+        self
+    }
+
+    /// Expects every connection to begin with a header of the PROXY protocol, version 1 or 2, and to come
+    /// from a trusted proxy; others are refused (400, 403).
+    pub const fn expect_proxy_protocol(mut self) -> Self {
+        self.settings.trust.preamble = true;
+        self
+    }
+
     /// Whether and how messages are compressed (permessage-deflate). Default: [`Deflate::Shared`].
     pub const fn deflate(mut self, deflate: Deflate) -> Self {
         self.policy.deflate = deflate;
@@ -256,6 +278,8 @@ impl Builder {
                 publications: Vec::new(),
                 pool: Pool::new(self.policy.clone()),
                 refused: None,
+                peer: None,
+                client: None,
                 stopping: false,
             };
             let handlers = self.handlers.iter().map(|new| new()).collect();

@@ -1,10 +1,12 @@
 //! The command line.
 
 mod connect;
+mod proxies;
 mod token;
 mod values;
 
 pub(crate) use connect::ConnectArgs;
+pub(crate) use proxies::{GenArgs, Proxy};
 pub(crate) use token::TokenArgs;
 
 use std::path::PathBuf;
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// Make a token to try a server that requires one
     #[command(after_help = token::EXAMPLES, allow_negative_numbers = true)]
     Token(TokenArgs),
+    /// Print a configuration of nginx or haproxy, to stand in front of servers
+    #[command(after_help = proxies::EXAMPLES)]
+    Gen(GenArgs),
 }
 
 const EXAMPLES: &str = "\

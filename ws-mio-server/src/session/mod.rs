@@ -173,6 +173,11 @@ impl Session {
         }
     }
 
+    /// Whether the request has yet to come in whole.
+    pub(crate) const fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening(_))
+    }
+
     /// Whether messages can be sent to the peer.
     pub(crate) fn is_open(&self) -> bool {
         matches!(&self.phase, Phase::Open(open) if open.is_open())

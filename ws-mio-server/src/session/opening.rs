@@ -1,5 +1,7 @@
 //! The opening handshake of one connection, and plain HTTP requests.
 
+use std::net::IpAddr;
+
 use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, HeadReader, RequestHead};
 use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
@@ -15,6 +17,7 @@ use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
 use crate::origin::{self, OriginRefused};
+use crate::proxy::preamble;
 use crate::route::{Page, Params, Route};
 use crate::{Denied, Identity, Request};
 
@@ -30,6 +33,16 @@ pub(super) struct Opening {
 struct PartialHead {
     reader: HeadReader,
     bytes: Vec<u8>,
+    preamble: Preamble,
+}
+
+/// The header of the PROXY protocol in front of the request.
+#[derive(Clone, Copy, Debug)]
+enum Preamble {
+    Due,
+    /// There is none, or it told nobody.
+    Nobody,
+    Client(IpAddr),
 }
 
 /// A request that was accepted.
@@ -69,20 +82,47 @@ impl Opening {
         let mut partial = self.head.take();
         let mut fresh = HeadReader::request();
         let is_first = partial.is_none();
-        let (reader, bytes) = match &mut partial {
+        context.client = None;
+        let mut preamble = match &partial {
+            Some(partial) => partial.preamble,
+            None if context.settings.trust.preamble => Preamble::Due,
+            None => Preamble::Nobody,
+        };
+        let (reader, mut bytes) = match &mut partial {
             Some(partial) => {
                 partial.bytes.extend_from_slice(bytes);
                 (&mut partial.reader, partial.bytes.as_mut_slice())
             }
             None => (&mut fresh, bytes),
         };
-        let end = match reader.end(bytes) {
+        let mut skipped = 0;
+        if matches!(preamble, Preamble::Due) {
+            match read_preamble(bytes, context) {
+                Ok(None) => {}
+                Ok(Some(read)) => {
+                    skipped = read.len;
+                    bytes = bytes.get_mut(skipped..).unwrap_or_default();
+                    preamble = read.client.map_or(Preamble::Nobody, |c| Preamble::Client(c.ip()));
+                }
+                Err((status, reason)) => return Some(respond(status, &[], &reason, b"", context)),
+            }
+        }
+        let end = match preamble {
+            Preamble::Due => Ok(None),
+            _ => reader.end(bytes),
+        };
+        let end = match end {
             Ok(Some(end)) => end,
             Ok(None) => {
                 // Copied once: what comes later is appended.
-                let bytes = is_first.then(|| bytes.to_vec());
-                let begun = bytes.map(|bytes| Box::new(PartialHead { reader: fresh, bytes }));
+                let begun = is_first.then(|| {
+                    Box::new(PartialHead { reader: fresh, bytes: bytes.to_vec(), preamble })
+                });
                 self.head = partial.or(begun);
+                if let Some(partial) = self.head.as_mut().filter(|_| !is_first) {
+                    partial.bytes.drain(..skipped);
+                    partial.preamble = preamble;
+                }
                 return None;
             }
             Err(error) => {
@@ -91,14 +131,21 @@ impl Opening {
             }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
+        let nearest = match preamble {
+            Preamble::Client(address) => Some(address),
+            Preamble::Due | Preamble::Nobody => context.peer,
+        };
         let Some(Opened { route, params, deflate, memory, identity, connection }) =
-            answer(head, handlers, context)
+            answer(head, nearest, handlers, context)
         else {
             return Some(Phase::Ending { since: context.now });
         };
         context.counters.accepted.add_one();
         if !params.is_empty() {
             extra.get_or_insert_default().params = params;
+        }
+        if context.client.is_some() {
+            extra.get_or_insert_default().client = context.client;
         }
         if identity.is_some() {
             extra.get_or_insert_default().identity = identity;
@@ -132,8 +179,13 @@ const STOPPING: &str = "the server is shutting down";
 const UNAUTHORIZED: u16 = 4401;
 
 /// Answers a complete request; `None` when that was all.
-fn answer(head: &[u8], handlers: &Handlers, context: &mut Context) -> Option<Opened> {
-    match try_answer(head, handlers, context) {
+fn answer(
+    head: &[u8],
+    nearest: Option<IpAddr>,
+    handlers: &Handlers,
+    context: &mut Context,
+) -> Option<Opened> {
+    match try_answer(head, nearest, handlers, context) {
         Ok(opened) => opened,
         Err(Refusal { status, reason, fields, note }) => {
             respond(status, fields, &reason, method(head), context);
@@ -160,12 +212,26 @@ impl Refusal {
     }
 }
 
+/// The header of the PROXY protocol, which only trusted proxies may send.
+fn read_preamble(
+    bytes: &[u8],
+    context: &Context,
+) -> Result<Option<preamble::Preamble>, (u16, String)> {
+    if !context.peer.is_some_and(|peer| context.settings.trust.trusts(peer)) {
+        return Err((403, "only trusted proxies may connect here".to_owned()));
+    }
+    preamble::parse(bytes).map_err(|error| (400, error.to_string()))
+}
+
 fn try_answer(
     head: &[u8],
+    nearest: Option<IpAddr>,
     handlers: &Handlers,
     context: &mut Context,
 ) -> Result<Option<Opened>, Refusal> {
     let request = head::request(head).map_err(|error| Refusal::new(error.status(), error))?;
+    let client = nearest.map(|nearest| context.settings.trust.client(nearest, &request.fields));
+    context.client = client.filter(|client| Some(*client) != context.peer);
     let routes = std::sync::Arc::clone(&context.routes);
     let (route, params) = match routes.find(request.target) {
         Ok(Some(found)) => found,

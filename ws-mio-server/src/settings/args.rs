@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::{Builder, Deflate, Jwt, OnDenied, OriginPattern, WindowBits};
+use crate::{Builder, Deflate, Jwt, Network, OnDenied, OriginPattern, ProxyHeader, WindowBits};
 
 use super::values::{address, duration, positive, size, window};
 
@@ -45,7 +45,7 @@ pub struct ServeArgs {
 
     /// Let browsers connect from pages of this origin, too; may be given several times
     ///
-    /// https://example.com, https://*.example.com, http://localhost:*, null, or * for all. Pages of the same
+    /// `https://example.com`, `https://*.example.com`, `http://localhost:*`, `null`, or `*` for all. Pages of the same
     /// host may always connect, and so may whatever is no browser.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<OriginPattern>,
@@ -73,6 +73,18 @@ pub struct ServeArgs {
     #[arg(long, value_name = "HOW", default_value = "status")]
     auth_denied: Denial,
 
+    /// Believe the proxy at this address when it says whom it speaks for; may be given several times
+    #[arg(long, value_name = "NETWORK")]
+    trusted_proxy: Vec<Network>,
+
+    /// The field of a request in which trusted proxies say it; only the one that yours sets is safe
+    #[arg(long, value_name = "FIELD", default_value = "x-forwarded-for")]
+    proxy_header: Field,
+
+    /// Expect connections to come from trusted proxies and to begin with a PROXY protocol header (v1 or v2)
+    #[arg(long)]
+    proxy_protocol: bool,
+
     /// Let anyone connect from other machines, without a token
     #[arg(long)]
     insecure_no_auth: bool,
@@ -99,6 +111,14 @@ pub struct ServeArgs {
     /// unless dedicated.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     deflate_memory: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Field {
+    /// X-Forwarded-For
+    XForwardedFor,
+    /// Forwarded (RFC 7239)
+    Forwarded,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -141,6 +161,19 @@ impl ServeArgs {
             .deflate_level(self.deflate_level)
             .deflate_window(self.deflate_window)
             .deflate_memory(usize::try_from(self.deflate_memory).unwrap_or(usize::MAX));
+        let builder = self.trusted_proxy.iter().copied().fold(builder, Builder::trust_proxy);
+        let builder = builder.proxy_header(match self.proxy_header {
+            Field::XForwardedFor => ProxyHeader::XForwardedFor,
+            Field::Forwarded => ProxyHeader::Forwarded,
+        });
+        if self.proxy_protocol && self.trusted_proxy.is_empty() {
+            return Err("proxy-protocol: nobody could connect; name the proxies by trusted-proxy"
+                .to_owned());
+        }
+        let builder = match self.proxy_protocol {
+            true => builder.expect_proxy_protocol(),
+            false => builder,
+        };
         let builder = self.allow_origin.iter().cloned().fold(builder, Builder::allow_origin);
         let builder = match self.deflate_threshold {
             Some(bytes) => builder.deflate_threshold(usize::try_from(bytes).unwrap_or(usize::MAX)),

@@ -256,6 +256,9 @@ impl Worker {
                     return self.settle(key);
                 }
                 Ok(n) => {
+                    if slot.session.is_opening() {
+                        context.peer = slot.stream.peer_addr().ok().map(|address| address.ip());
+                    }
                     let bytes = buffer.get_mut(..n).unwrap_or_default();
                     slot.session.receive(key, bytes, &mut self.scratch, handlers, context);
                     self.settle(key);
@@ -279,7 +282,9 @@ impl Worker {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if let Some((status, reason)) = self.context.refused.take() {
             let peer = slot.stream.peer_addr().ok();
-            tracing::info!(peer = peer.map(tracing::field::display), status, reason, "refused");
+            let [peer, client] =
+                [peer.map(|p| p.to_string()), self.context.client.map(|c| c.to_string())];
+            tracing::info!(peer, client, status, reason, "refused");
         }
         if slot.send_cork(&mut self.context).is_err() {
             self.context.cork.clear();
