@@ -83,22 +83,21 @@ unsafe fn request(
     let (ask_place, nonce_place) = (raw::place(ask)?, raw::place(nonce.cast::<[u8; 16]>())?);
     // SAFETY: the contract.
     let (mut out, written) = unsafe { connection::output(client, ask_place, out) }?;
-    let [_, buffer] = written;
-    raw::apart(&[nonce_place, buffer])?;
+    raw::apart_from(nonce_place, &written)?;
     // SAFETY: not null, aligned (`place`), there and written (the contract).
     let ask = unsafe { ptr::read(ask) };
     // SAFETY: as before.
     let nonce = unsafe { nonce.cast::<[u8; 16]>().read() };
-    // SAFETY: the contract; here and below, what is written lies elsewhere, and the client last.
-    let host = unsafe { handshake::text(ask.host, buffer, wsp_result::WSP_ASK_HOST) }?;
+    // SAFETY: the contract; here and below, what is written lies elsewhere.
+    let host = unsafe { handshake::text(ask.host, &written, wsp_result::WSP_ASK_HOST) }?;
     // SAFETY: as before.
-    let target = unsafe { handshake::text(ask.target, buffer, wsp_result::WSP_ASK_TARGET) }?;
+    let target = unsafe { handshake::text(ask.target, &written, wsp_result::WSP_ASK_TARGET) }?;
     // SAFETY: as before.
     let names =
-        unsafe { handshake::subprotocols(ask.subprotocols, ask.subprotocol_count, buffer) }?;
+        unsafe { handshake::subprotocols(ask.subprotocols, ask.subprotocol_count, &written) }?;
     let illegal = wsp_result::WSP_ASK_FIELD;
     // SAFETY: as before.
-    let fields = unsafe { handshake::fields(ask.fields, ask.field_count, buffer, illegal) }?;
+    let fields = unsafe { handshake::fields(ask.fields, ask.field_count, &written, illegal) }?;
     let ask = Ask { host, target, subprotocols: &names, fields: &fields };
     let proof = Pending::request(ask, nonce, &mut out)?.proof();
     // SAFETY: the contract, `place`; what was borrowed is not used any more.
@@ -130,14 +129,15 @@ unsafe fn read_response(
     len: usize,
     response: *mut wsp_response,
 ) -> Outcome<()> {
-    let place = raw::place(ptr)?;
-    let response_place = raw::place(response)?;
-    raw::apart(&[place, raw::place(ask)?, raw::places(bytes, len)?, response_place])?;
+    let written = [raw::place(ptr)?, raw::place(response)?];
+    raw::apart(&written)?;
+    raw::apart_from(raw::place(ask)?, &written)?;
+    raw::apart_from(raw::places(bytes, len)?, &written)?;
     // SAFETY: not null, aligned (`place`), there and written (the contract).
     let ask = unsafe { ptr::read(ask) };
-    // SAFETY: the contract; the client lies elsewhere, and nothing else is written before the last use.
+    // SAFETY: the contract; what is written lies elsewhere.
     let offered =
-        unsafe { handshake::subprotocols(ask.subprotocols, ask.subprotocol_count, place) }?;
+        unsafe { handshake::subprotocols(ask.subprotocols, ask.subprotocol_count, &written) }?;
     // SAFETY: the contract and `places`; what is written lies elsewhere.
     let bytes = unsafe { raw::slice(bytes, len) };
     // SAFETY: the contract and `place`; nothing else refers to the client.

@@ -237,7 +237,8 @@ pub(crate) const BINARY: u8 = wsp_kind::WSP_BINARY as u8;
 /// The longest header of a frame.
 const MAX_HEADER: usize = 14;
 
-/// An object, an output and its buffer, none of which overlaps another one.
+/// An output, and all that is written where there is one: an object, the output itself, its buffer. None of
+/// them overlaps another one, nor what is `read`.
 ///
 /// # Safety
 /// The contract (`raw`).
@@ -245,10 +246,12 @@ pub(crate) unsafe fn output<O>(
     object: *mut O,
     read: Region,
     out: *mut wsp_output,
-) -> Outcome<(Output, [Region; 2])> {
+) -> Outcome<(Output, [Region; 3])> {
     let place = raw::place(object)?;
     // SAFETY: the contract; that nothing else lies there is checked next.
     let (output, [out_place, buffer]) = unsafe { Output::new(out) }?;
-    raw::apart(&[place, read, out_place, buffer])?;
-    Ok((output, [place, buffer]))
+    let written = [place, out_place, buffer];
+    raw::apart(&written)?;
+    raw::apart_from(read, &written)?;
+    Ok((output, written))
 }

@@ -45,13 +45,13 @@ pub struct wsp_ask {
 pub(crate) type Subprotocols<'c> = List<&'c str, WSP_MAX_SUBPROTOCOLS>;
 pub(crate) type Fields<'c> = List<Field<'c>, WSP_MAX_FIELDS>;
 
-/// A string that does not overlap what is `written`; `otherwise` if it is not UTF-8.
+/// A string that overlaps nothing that is `written`; `otherwise` if it is not UTF-8.
 ///
 /// # Safety
 /// The contract (`raw`); the memory is not written while the text is used.
 pub(crate) unsafe fn text<'c>(
     ptr: *const c_char,
-    written: Region,
+    written: &[Region],
     otherwise: wsp_result,
 ) -> Outcome<&'c str> {
     // SAFETY: as here.
@@ -64,9 +64,9 @@ pub(crate) unsafe fn text<'c>(
 pub(crate) unsafe fn subprotocols<'c>(
     names: *const *const c_char,
     count: usize,
-    written: Region,
+    written: &[Region],
 ) -> Outcome<Subprotocols<'c>> {
-    raw::apart(&[raw::places(names, count)?, written])?;
+    raw::apart_from(raw::places(names, count)?, written)?;
     // SAFETY: the contract and `places`.
     let names = unsafe { raw::slice(names, count) };
     let mut subprotocols = List::new();
@@ -83,10 +83,10 @@ pub(crate) unsafe fn subprotocols<'c>(
 pub(crate) unsafe fn fields<'c>(
     ptr: *const wsp_field,
     count: usize,
-    written: Region,
+    written: &[Region],
     otherwise: wsp_result,
 ) -> Outcome<Fields<'c>> {
-    raw::apart(&[raw::places(ptr, count)?, written])?;
+    raw::apart_from(raw::places(ptr, count)?, written)?;
     // SAFETY: the contract and `places`.
     let list = unsafe { raw::slice(ptr, count) };
     let mut fields = List::new();

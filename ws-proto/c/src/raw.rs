@@ -23,6 +23,9 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    /// Nothing, which overlaps nothing.
+    pub(crate) const NOTHING: Self = Self { start: 0, end: 0 };
+
     fn new(start: usize, len: usize) -> Outcome<Self> {
         // Slices of Rust are at most this long, and no object of C is longer.
         if len > isize::MAX.unsigned_abs() {
@@ -52,7 +55,7 @@ pub(crate) fn place<T>(ptr: *const T) -> Outcome<Region> {
 /// Checks a pointer to `count` of `T`; null stands for none of them.
 pub(crate) fn places<T>(ptr: *const T, count: usize) -> Outcome<Region> {
     if count == 0 {
-        return Region::new(0, 0);
+        return Ok(Region::NOTHING);
     }
     place(ptr)?;
     Region::new(ptr.addr(), count.checked_mul(size_of::<T>()).ok_or(wsp_result::WSP_LENGTH)?)
@@ -62,10 +65,16 @@ pub(crate) fn places<T>(ptr: *const T, count: usize) -> Outcome<Region> {
 pub(crate) fn apart(regions: &[Region]) -> Outcome<()> {
     let mut rest = regions;
     while let [region, others @ ..] = rest {
-        if others.iter().any(|other| region.overlaps(*other)) {
-            return Err(wsp_result::WSP_OVERLAP);
-        }
+        apart_from(*region, others)?;
         rest = others;
+    }
+    Ok(())
+}
+
+/// Checks that this one overlaps none of the others.
+pub(crate) fn apart_from(region: Region, others: &[Region]) -> Outcome<()> {
+    if others.iter().any(|other| region.overlaps(*other)) {
+        return Err(wsp_result::WSP_OVERLAP);
     }
     Ok(())
 }
@@ -94,15 +103,15 @@ pub(crate) unsafe fn slice_mut<'c>(ptr: *mut u8, len: usize) -> &'c mut [u8] {
     unsafe { slice::from_raw_parts_mut(ptr, len) }
 }
 
-/// The bytes of a string, without its NUL, which don't overlap what is `written`.
+/// The bytes of a string, without its NUL, which overlap nothing that is `written`.
 ///
 /// # Safety
 /// The contract; the memory is not written while the slice is used.
-pub(crate) unsafe fn string<'c>(ptr: *const c_char, written: Region) -> Outcome<&'c [u8]> {
+pub(crate) unsafe fn string<'c>(ptr: *const c_char, written: &[Region]) -> Outcome<&'c [u8]> {
     place(ptr)?;
     // SAFETY: not null; that it ends with a NUL is the contract.
     let bytes = unsafe { CStr::from_ptr(ptr) }.to_bytes();
-    apart(&[places(bytes.as_ptr(), bytes.len())?, written])?;
+    apart_from(places(bytes.as_ptr(), bytes.len())?, written)?;
     Ok(bytes)
 }
 

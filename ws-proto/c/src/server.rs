@@ -11,7 +11,7 @@ use crate::connection::{self, Call, End, wsp_closed, wsp_config, wsp_state, wsp_
 use crate::event::{wsp_event, wsp_input};
 use crate::handshake::{self, WSP_MAX_REQUEST_FIELDS, wsp_field};
 use crate::output::{Output, wsp_output};
-use crate::raw::{self, Content};
+use crate::raw::{self, Content, Region};
 use crate::result::{Outcome, wsp_result};
 
 /// A server's end of one connection. It holds no pointer: it may be copied and moved as it is.
@@ -128,8 +128,8 @@ unsafe fn read_request(
     let (bytes_place, request_place) = (raw::places(bytes, len)?, raw::place(request)?);
     // SAFETY: the contract.
     let (mut out, written) = unsafe { connection::output(ptr, bytes_place, out) }?;
-    let [place, buffer] = written;
-    raw::apart(&[request_place, bytes_place, place, buffer])?;
+    raw::apart_from(request_place, &written)?;
+    raw::apart(&[request_place, bytes_place])?;
     // SAFETY: the contract and `places`; what is written lies elsewhere.
     let bytes = unsafe { raw::slice(bytes, len) };
     // SAFETY: the contract and `place`; nothing else refers to the server.
@@ -197,7 +197,7 @@ unsafe fn find_field(
     // SAFETY: the contract and `places`; what is written lies elsewhere.
     let head = parse(unsafe { raw::slice(head, head_len) })?;
     // SAFETY: the contract.
-    let name = unsafe { raw::string(name, place) }?;
+    let name = unsafe { raw::string(name, &[place]) }?;
     let mut named = head.fields.iter().filter(|f| f.name.as_bytes().eq_ignore_ascii_case(name));
     let found = match named.nth(nth) {
         Some(field) => wsp_bytes { data: field.value.as_ptr(), len: field.value.len() },
@@ -236,9 +236,11 @@ unsafe fn accept(
     let head_place = raw::places(head, head_len)?;
     let chosen_place = raw::places(subprotocol, usize::from(!subprotocol.is_null()))?;
     // SAFETY: the contract.
-    let (mut out, written) = unsafe { connection::output(ptr, head_place, out) }?;
-    let [place, buffer] = written;
-    raw::apart(&[chosen_place, head_place, place, buffer])?;
+    let (mut out, [place, out_place, buffer]) =
+        unsafe { connection::output(ptr, head_place, out) }?;
+    let written = [place, out_place, buffer, chosen_place];
+    raw::apart(&written)?;
+    raw::apart(&[head_place, chosen_place])?;
     let choice = match choice.is_null() {
         true => wsp_choice {
             subprotocols: ptr::null(),
@@ -247,17 +249,18 @@ unsafe fn accept(
             field_count: 0,
         },
         false => {
-            raw::apart(&[raw::place(choice)?, place, buffer, chosen_place])?;
+            raw::apart_from(raw::place(choice)?, &written)?;
             // SAFETY: not null, aligned (`place`), there and written (the contract).
             unsafe { ptr::read(choice) }
         }
     };
     let (names, count) = (choice.subprotocols, choice.subprotocol_count);
-    // SAFETY: the contract; what is written lies elsewhere, and the server last.
-    let preferred = unsafe { handshake::subprotocols(names, count, buffer) }?;
+    // SAFETY: the contract; what is written lies elsewhere.
+    let preferred = unsafe { handshake::subprotocols(names, count, &written) }?;
     let illegal = wsp_result::WSP_ACCEPT_FIELD;
     // SAFETY: as before.
-    let fields = unsafe { handshake::fields(choice.fields, choice.field_count, buffer, illegal) }?;
+    let fields =
+        unsafe { handshake::fields(choice.fields, choice.field_count, &written, illegal) }?;
     // SAFETY: the contract and `place`; nothing else refers to the server.
     let server: &mut Server = unsafe { raw::content(ptr) }?;
     let Server::Listening(_, config) = server else {
@@ -300,12 +303,10 @@ unsafe fn refuse(
     body: *const c_char,
     out: *mut wsp_output,
 ) -> Outcome<()> {
-    let place = raw::place(ptr)?;
-    // SAFETY: the contract; that nothing else lies there is checked here and next.
-    let (mut out, [_, buffer]) = unsafe { connection::output(ptr, raw::places(body, 0)?, out) }?;
-    // SAFETY: the contract; what is written lies elsewhere, and the server last.
-    let body = unsafe { raw::string(body, buffer) }?;
-    raw::apart(&[raw::places(body.as_ptr(), body.len())?, place])?;
+    // SAFETY: the contract.
+    let (mut out, written) = unsafe { connection::output(ptr, Region::NOTHING, out) }?;
+    // SAFETY: the contract; what is written lies elsewhere.
+    let body = unsafe { raw::string(body, &written) }?;
     // SAFETY: the contract and `place`; nothing else refers to the server.
     let server: &mut Server = unsafe { raw::content(ptr) }?;
     let Server::Listening(..) = server else { return Err(wsp_result::WSP_WRONG_PHASE) };

@@ -24,7 +24,7 @@ use ws_proto_c::*;
 /// An open client, an output over a buffer, and a payload.
 struct Desk {
     client: Box<wsp_client>,
-    buffer: Box<[u8; 64]>,
+    buffer: *mut [u8; 64],
     out: wsp_output,
 }
 
@@ -34,8 +34,8 @@ impl Desk {
     fn new() -> Self {
         let mut client = garbage();
         assert_eq!(unsafe { wsp_client_open(&raw mut *client, null()) }, WSP_OK);
-        let mut buffer = Box::new([0; 64]);
-        let out = wsp_output { data: buffer.as_mut_ptr(), size: 64, len: 0 };
+        let buffer = Box::into_raw(Box::new([0; 64]));
+        let out = wsp_output { data: buffer.cast(), size: 64, len: 0 };
         Self { client, buffer, out }
     }
 
@@ -46,6 +46,12 @@ impl Desk {
     fn send(&mut self, data: *const u8, len: usize) -> wsp_result {
         let client = self.client();
         unsafe { wsp_client_send(client, TEXT, data.cast(), len, 1, 0, &raw mut self.out) }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        drop(unsafe { Box::from_raw(self.buffer) });
     }
 }
 
@@ -141,7 +147,7 @@ fn lengths_that_can_not_be() {
     desk.out.size = usize::MAX;
     assert_eq!(desk.send(data, 2), WSP_LENGTH);
     let mut input = Conn::input(&mut []);
-    input.data = desk.buffer.as_mut_ptr();
+    input.data = desk.buffer.cast();
     input.len = usize::MAX;
     let mut event = unsafe { zeroed::<wsp_event>() };
     let client = desk.client();
@@ -165,7 +171,8 @@ fn objects_that_were_not_initialised_or_are_others() {
         let mut keepalive = garbage::<wsp_keepalive>();
         assert_eq!(wsp_keepalive_heard(&raw mut *keepalive, 1), WSP_NOT_INITIALISED);
         // An object holds no pointer, so a copy is as good.
-        let mut copy = Box::new(ptr::read(client.client()));
+        let mut copy = garbage::<wsp_client>();
+        ptr::copy_nonoverlapping(client.client(), &raw mut *copy, 1);
         assert_eq!(wsp_client_send(&raw mut *copy, TEXT, data, 2, 1, 0, out), WSP_OK);
     }
 }
@@ -190,7 +197,7 @@ fn what_is_written_overlaps_nothing() {
     (input.data, input.len) = (input.scratch.as_mut_ptr(), 4);
     assert_eq!(unsafe { wsp_client_next_event(client, &mut input, &mut event) }, WSP_OVERLAP);
     // A request that is written over its own host.
-    let host = &raw mut *desk.buffer;
+    let host = desk.buffer;
     desk.out = wsp_output { data: host.cast(), size: 64, len: 0 };
     let ask =
         wsp_ask { host: host.cast_const().cast(), target: c"/".as_ptr(), ..unsafe { zeroed() } };
@@ -199,6 +206,23 @@ fn what_is_written_overlaps_nothing() {
     let result =
         unsafe { wsp_client_request(client, null(), &ask, nonce.as_ptr(), &raw mut desk.out) };
     assert_eq!(result, WSP_OVERLAP);
+    // A refusal whose body lies in the server.
+    let mut server = garbage::<wsp_server>();
+    let server = &raw mut *server;
+    desk.out = wsp_output { data: host.cast(), size: 64, len: 0 };
+    let out = &raw mut desk.out;
+    assert_eq!(unsafe { wsp_server_listen(server, null()) }, WSP_OK);
+    let last = server.cast::<u8>().wrapping_add(size_of::<wsp_server>() - 1);
+    unsafe { last.write(0) };
+    assert_eq!(
+        unsafe { wsp_server_refuse(server, 404, last.cast(), out) },
+        WSP_FULL,
+        "an empty one is nowhere"
+    );
+    assert_eq!(unsafe { wsp_server_listen(server, null()) }, WSP_OK);
+    unsafe { last.wrapping_sub(1).cast::<[u8; 2]>().write(*b"x\0") };
+    let body = last.wrapping_sub(1).cast();
+    assert_eq!(unsafe { wsp_server_refuse(server, 404, body, out) }, WSP_OVERLAP);
 }
 
 #[test]
