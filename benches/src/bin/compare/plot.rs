@@ -166,3 +166,36 @@ fn names<'a>(panels: impl Iterator<Item = &'a Vec<(String, f64)>>) -> Vec<String
     sums.sort_by(|(_, a, of_a), (_, b, of_b)| (a / of_a).total_cmp(&(b / of_b)));
     sums.into_iter().map(|(name, ..)| name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use benches::spread::Spread;
+
+    use super::{Row, svg};
+
+    #[test]
+    fn a_line_for_each_server_the_cheapest_first() {
+        let row = |name: &str, control, ratio| {
+            let spread = |value| Spread { low: value, median: value, high: value };
+            let (ratio, nanos) = (spread(ratio), spread(1.0));
+            Row { name: name.into(), control, ratio, nanos, busy: 1.0, rate: 1.0 }
+        };
+        let of = |slow, quick| {
+            vec![
+                row("floor", false, 1.0),
+                row("floor", true, 1.01),
+                row("slow", false, slow),
+                row("quick", false, quick),
+            ]
+        };
+        let points = ["64x16x1".parse().unwrap(), "64x16x16".parse().unwrap()];
+        let [a, b] = points;
+        let svg = svg(&[(a, of(2.0, 3.0)), (b, of(12.0, 1.5))]).unwrap();
+        let at = |text: &str| svg.find(text).unwrap_or_else(|| panic!("{text} in {svg}"));
+        assert!(at(">quick<") < at(">slow<"));
+        for value in [">2.00<", ">3.00<", ">12.0<", ">1.50<"] {
+            at(value);
+        }
+        assert!(!svg.contains(">1.01<"), "controls are not in the plot");
+    }
+}

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fmt, fs};
 
+use benches::cores::processor_time;
 use benches::{Result, Server, open, raise_descriptor_limit};
 use ws_proto::deflate::WindowBits;
 
@@ -55,6 +56,8 @@ struct Grown {
     alone: u64,
     /// What the kernel's own memory has grown by for each connection's two ends, when they were open.
     kernel: f64,
+    /// Processor time that the server took to open a connection, in microseconds.
+    opening: f64,
 }
 
 impl fmt::Display for Grown {
@@ -94,8 +97,11 @@ impl Load {
         first.chunks_mut(1).try_for_each(traffic::pass)?;
         drop(first);
         let (alone, kernel_alone) = (server.settled()?, kernel()?);
+        let taken = processor_time(server.id())?;
         let mut open = open_many(self.connections).collect::<Result<Vec<_>>>()?;
         let (opened, kernel_opened) = (server.settled()?, kernel()?);
+        let taken = processor_time(server.id())?.saturating_sub(taken);
+        let opening = taken as f64 / self.connections as f64 / 1000.0;
         for stream in &mut open {
             echo(stream)?;
         }
@@ -110,7 +116,7 @@ impl Load {
         let each = |now: u64| now.saturating_sub(alone) as f64 / self.connections as f64;
         let (opened, echoed, busied) = (each(opened), each(echoed), each(busied));
         let kernel = kernel_opened.saturating_sub(kernel_alone) as f64 / self.connections as f64;
-        Ok(Grown { opened, echoed, busied, alone, kernel })
+        Ok(Grown { opened, echoed, busied, alone, kernel, opening })
     }
 }
 
@@ -161,6 +167,7 @@ fn main() -> Result<()> {
             "\nThe kernel's own memory for both ends of a connection: {:.0} bytes.",
             ours.kernel
         );
+        println!("Processor time of ours to open one: {:.0} µs.", ours.opening);
         ours.opened.max(ours.echoed).max(ours.busied)
     };
     if worst > at_most { Err(format!("{worst} bytes, more than {at_most}").into()) } else { Ok(()) }
