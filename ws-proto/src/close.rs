@@ -14,6 +14,7 @@ use core::fmt;
 /// assert_eq!(CloseCode::new(4001).map(CloseCode::get), Some(4001));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CloseCode(u16);
 
 impl CloseCode {

@@ -7,6 +7,7 @@
 /// let config = Config { max_message: 64 * 1024, ..Config::default() };
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config {
     /// The largest message that is accepted, in bytes of payload over all its fragments. Exact: a
     /// message of this size passes, one byte more is [`Error::MessageTooBig`](crate::Error). Default:
@@ -24,6 +25,7 @@ impl Default for Config {
 
 /// Who answers pings (RFC 6455 §5.5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Pongs {
     /// The connection does: [`poll_transmit`](crate::Connection::poll_transmit) sends the pong for
     /// the newest ping.

@@ -9,6 +9,7 @@ use crate::CloseCode;
 /// The connection has failed (RFC 6455 §7.1.7): a Close frame with [`close_code`](Self::close_code)
 /// and [`reason`](Self::reason) is queued, and what the peer sends from here on is discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// A reserved bit is set and no extension was agreed that uses it; the value holds RSV1 as 4,
@@ -104,6 +105,7 @@ impl core::error::Error for Error {}
 
 /// Why nothing of the call's was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SendError {
     /// The sink has no room for the whole frame.
@@ -140,6 +142,7 @@ impl From<Full> for SendError {
 
 /// A sink has no room for what was to be appended; it holds what it held before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Full;
 
 impl fmt::Display for Full {

@@ -41,6 +41,7 @@ impl<T: ?Sized> Copy for Part<'_, T> {}
 
 /// The two kinds of messages (RFC 6455 §5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Kind {
     /// UTF-8 text.
     Text,
@@ -52,6 +53,7 @@ pub enum Kind {
 ///
 /// It is made from a `&str` or a `&[u8]` by `into`, so text that is not UTF-8 can't be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Message<'a> {
     /// UTF-8 text.
     Text(&'a str),

@@ -72,6 +72,11 @@ impl<'b> Input<'b> {
 }
 
 impl<'b> Bytes<'b> {
+    #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+    pub(crate) const fn new(bytes: &'b mut [u8]) -> Self {
+        Self(bytes)
+    }
+
     #[inline]
     pub(crate) const fn as_slice(&self) -> &[u8] {
         self.0

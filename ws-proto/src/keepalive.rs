@@ -5,6 +5,7 @@ use core::time::Duration;
 /// A moment, in milliseconds since any fixed one of the caller's choice (start of the program,
 /// power-on). It must not go backwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -37,6 +38,7 @@ impl Instant {
 
 /// The deadlines of a [`Keepalive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timing {
     /// Silence of the peer after which it is pinged; `None`: never. Default: 30 s.
     pub ping_after: Option<Duration>,
@@ -58,6 +60,7 @@ impl Default for Timing {
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Due {
     /// Nothing before this moment; `None`: nothing before [`Keepalive::heard`] or
     /// [`Keepalive::closing`] is called.

@@ -10,6 +10,7 @@
 //! | frames, messages, pings, the closing handshake | [`Connection`] |
 //! | whole messages from parts | [`Assembler`] |
 //! | when to ping, when to give up | [`keepalive`] |
+//! | all of it over a byte stream, in firmware | `io`, with the feature `embedded-io` |
 //!
 //! # A server over any byte stream
 //!
@@ -49,6 +50,8 @@
 //! All are off by default, and none changes what another does.
 //!
 //! - `alloc`: `Vec<u8>` as a [`Sink`] and a [`Store`].
+//! - `embedded-io`, `embedded-io-async`: `io`, sockets over byte streams in memory that the caller lends.
+//! - `defmt`: `defmt::Format` for errors, states, settings and whole messages.
 //! - `deflate`: [`deflate`], permessage-deflate (RFC 7692); with `alloc`.
 //! - `httparse`: [`handshake::head`] has that crate parse heads, to the same result: faster where the target has
 //!   vector instructions, larger in firmware.
@@ -71,6 +74,8 @@ mod frame;
 pub mod fuzzing;
 pub mod handshake;
 mod input;
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+pub mod io;
 pub mod keepalive;
 pub mod mask;
 mod role;

@@ -54,14 +54,19 @@ impl Sink for Slice<'_> {
     }
 
     fn put(&mut self, head: &[u8], body: &[u8]) -> Result<&mut [u8], Full> {
-        let free = self.buffer.get_mut(self.len..).ok_or(Full)?;
-        let (to_head, free) = free.split_at_mut_checked(head.len()).ok_or(Full)?;
-        let to_body = free.get_mut(..body.len()).ok_or(Full)?;
-        to_head.copy_from_slice(head);
-        to_body.copy_from_slice(body);
+        let to_body = put(self.buffer.get_mut(self.len..).ok_or(Full)?, head, body)?;
         self.len = self.len.saturating_add(head.len()).saturating_add(body.len());
         Ok(to_body)
     }
+}
+
+/// Copies `head` and then `body` to the front of `free`, if both fit; the body as it stands there.
+pub(crate) fn put<'f>(free: &'f mut [u8], head: &[u8], body: &[u8]) -> Result<&'f mut [u8], Full> {
+    let (to_head, free) = free.split_at_mut_checked(head.len()).ok_or(Full)?;
+    let to_body = free.get_mut(..body.len()).ok_or(Full)?;
+    to_head.copy_from_slice(head);
+    to_body.copy_from_slice(body);
+    Ok(to_body)
 }
 
 impl Store for Slice<'_> {

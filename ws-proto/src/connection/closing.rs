@@ -6,6 +6,7 @@ use crate::{CloseCode, Error, Full, Role, SendError, Sink};
 
 /// How far the closing handshake is (RFC 6455 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {
     /// It has not begun: messages go both ways.
     Open,
@@ -20,6 +21,7 @@ pub enum State {
 
 /// What to do with the byte stream below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Transport {
     /// Go on; [`Connection::poll_transmit`] may have something to send.
     Keep,
@@ -33,6 +35,7 @@ pub enum Transport {
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Closed {
     /// Cleanly: both ends have said Close, or owe nothing but the answer (RFC 6455 §7.1.4).
     Clean,
@@ -126,13 +129,12 @@ impl<R: Role> Connection<R> {
     /// [`Full`] when a frame does not fit; it stays owed.
     pub fn poll_transmit(&mut self, out: &mut impl Sink) -> Result<(), Full> {
         self.transmit_pong(out)?;
-        match self.owed {
+        let (code, reason) = match self.owed {
             OwedClose::Nothing => return Ok(()),
-            OwedClose::Answer(code) => self.write_close(code, "", out)?,
-            OwedClose::Failure(error) => {
-                self.write_close(Some(error.close_code()), error.reason(), out)?;
-            }
-        }
+            OwedClose::Answer(code) => (code, ""),
+            OwedClose::Failure(error) => (Some(error.close_code()), error.reason()),
+        };
+        self.write_close(code, reason, out)?;
         self.owed = OwedClose::Nothing;
         if self.rest.phase == Phase::CloseReceived {
             self.rest.phase = Phase::Clean;
@@ -184,9 +186,16 @@ impl<R: Role> Connection<R> {
         out: &mut impl Sink,
     ) -> Result<(), Full> {
         let mut body = [0; 125];
-        let code = code.map(|code| code.get().to_be_bytes());
-        let bytes = code.iter().flatten().chain(reason.as_bytes());
-        let len = body.iter_mut().zip(bytes).map(|(to, from)| *to = *from).count();
+        let len = match (code, body.split_first_chunk_mut()) {
+            (Some(code), Some((to_code, to_reason))) => {
+                *to_code = code.get().to_be_bytes();
+                for (to, from) in to_reason.iter_mut().zip(reason.as_bytes()) {
+                    *to = *from;
+                }
+                reason.len().saturating_add(2)
+            }
+            _ => 0,
+        };
         self.write_control(Control::Close, body.get(..len).unwrap_or_default(), out)
     }
 }

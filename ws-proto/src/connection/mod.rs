@@ -150,6 +150,19 @@ impl<R: Role> Connection<R> {
     }
 }
 
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+impl<R: Role> Connection<R> {
+    /// [`next_event`](Self::next_event) without its shortcut, which firmware has no room for, and of bytes that
+    /// outlive the call's input.
+    pub(crate) fn next_of<'i, 'b: 'i>(
+        &mut self,
+        bytes: &mut crate::input::Bytes<'b>,
+        scratch: &'i mut crate::Scratch,
+    ) -> Result<Option<crate::Event<'i>>, Error> {
+        self.next(bytes, scratch, None)
+    }
+}
+
 impl Connection<Server> {
     /// A quarter of this connection's size, to keep while it is idle; `None` while something is owed
     /// to the peer or part of a control frame has come.

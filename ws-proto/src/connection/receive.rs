@@ -57,6 +57,7 @@ impl<R: Role> Connection<R> {
     }
 
     #[cold]
+    #[inline(never)]
     #[cfg_attr(not(feature = "deflate"), expect(unused, reason = "nothing to inflate with"))]
     pub(super) fn next<'i, 'b: 'i>(
         &mut self,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::answer::Answer;
 use super::head::HeadError;
-use super::response::{lines, write_all};
+use super::response::{line, write_all};
 use super::{Agreed, Field, header, key};
 use crate::{Full, Sink};
 
@@ -94,15 +94,16 @@ impl<'a> Pending<'a> {
         if ask.host.is_empty() || !visible(ask.host) {
             return Err(RequestError::Host);
         }
-        if !ask.target.starts_with('/') || !visible(ask.target) || ask.target.contains('#') {
+        let fragment = ask.target.bytes().any(|b| b == b'#');
+        if !ask.target.starts_with('/') || !visible(ask.target) || fragment {
             return Err(RequestError::Target);
         }
-        let unique =
-            |(i, name): (usize, &&str)| !ask.subprotocols.iter().take(i).any(|n| n == name);
-        if !ask.subprotocols.iter().all(|name| header::is_token(name.as_bytes()))
-            || !ask.subprotocols.iter().enumerate().all(unique)
-        {
-            return Err(RequestError::Subprotocol);
+        let mut subprotocols = ask.subprotocols;
+        while let [name, rest @ ..] = subprotocols {
+            if !header::is_token(name.as_bytes()) || rest.contains(name) {
+                return Err(RequestError::Subprotocol);
+            }
+            subprotocols = rest;
         }
         if !ask.fields.iter().all(|field| field.is_legal() && !field.is_of_handshake()) {
             return Err(RequestError::Field);
@@ -118,16 +119,23 @@ impl<'a> Pending<'a> {
             &key,
             b"\r\n",
         ];
-        let subprotocols = ask.subprotocols.iter().enumerate().flat_map(|(i, name)| {
-            [if i == 0 { &b"Sec-WebSocket-Protocol: "[..] } else { b", " }, name.as_bytes()]
-        });
-        let line_end: &[u8] = if ask.subprotocols.is_empty() { b"" } else { b"\r\n" };
-        let extension =
-            Some(Field { name: "Sec-WebSocket-Extensions", value: extension.as_bytes() })
-                .filter(|field| !field.value.is_empty());
-        let fields = extension.iter().chain(ask.fields).flat_map(lines);
-        let rest = [line_end].into_iter().chain(fields).chain([&b"\r\n"[..]]);
-        write_all(head.into_iter().chain(subprotocols).chain(rest), out)?;
+        write_all(out, &|put| {
+            head.into_iter().for_each(&mut *put);
+            let mut before = "Sec-WebSocket-Protocol: ";
+            for name in ask.subprotocols {
+                put(before.as_bytes());
+                put(name.as_bytes());
+                before = ", ";
+            }
+            if !ask.subprotocols.is_empty() {
+                put(b"\r\n");
+            }
+            if !extension.is_empty() {
+                line(&Field::new("Sec-WebSocket-Extensions", extension), put);
+            }
+            ask.fields.iter().for_each(|field| line(field, put));
+            put(b"\r\n");
+        })?;
         Ok(Self {
             accept: key::accept(key),
             subprotocols: ask.subprotocols,
@@ -213,6 +221,7 @@ pub struct Accepted<'h> {
 
 /// What is wrong with an [`Ask`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RequestError {
     /// The sink has no room for the request.
@@ -251,6 +260,7 @@ impl From<Full> for RequestError {
 
 /// Why a server's answer opens no connection. The values name the header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The head of the answer is malformed.

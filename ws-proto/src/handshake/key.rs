@@ -3,21 +3,18 @@
 use super::base64;
 use super::sha1::sha1;
 
-/// Appended to the key before it is hashed (§1.3).
-const GUID: [u8; 36] = *b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
 /// The key of a client's nonce: 24 base64 characters.
 pub(super) fn encode(nonce: [u8; 16]) -> [u8; 24] {
-    base64::encode(&nonce)
+    let mut key = [0; 24];
+    base64::encode(&nonce, &mut key);
+    key
 }
 
 /// What proves that a server has read `key`.
 pub(super) fn accept(key: [u8; 24]) -> [u8; 28] {
-    let mut message = [0; 60];
-    for (to, from) in message.iter_mut().zip(key.iter().chain(&GUID)) {
-        *to = *from;
-    }
-    base64::encode(&sha1(message))
+    let mut accept = [0; 28];
+    base64::encode(sha1(key).as_flattened(), &mut accept);
+    accept
 }
 
 /// A key that is base64 for 16 bytes: 22 characters and two of padding.

@@ -58,30 +58,36 @@ impl Response<'_> {
         let connection =
             if upgrade { "Connection: close, upgrade\r\n" } else { "Connection: close\r\n" };
         let kind = if typed { "" } else { "Content-Type: text/plain; charset=utf-8\r\n" };
-        let fields = self.fields.iter().flat_map(lines);
         let head = [start.as_bytes(), length.as_bytes(), connection.as_bytes(), kind.as_bytes()];
-        write_all(head.into_iter().chain(fields).chain([&b"\r\n"[..], body]), out)
+        write_all(out, &|put| {
+            head.into_iter().for_each(&mut *put);
+            self.fields.iter().for_each(|field| line(field, put));
+            put(b"\r\n");
+            put(body);
+        })
     }
 }
 
-/// The pieces of a field's line.
-pub(super) fn lines<'a>(field: &Field<'a>) -> [&'a [u8]; 4] {
-    [field.name.as_bytes(), b": ", field.value, b"\r\n"]
+/// What takes the pieces that a head is composed of.
+pub(super) type Put<'p> = dyn FnMut(&[u8]) + 'p;
+
+/// Hands out a field's line.
+pub(super) fn line(field: &Field<'_>, put: &mut Put<'_>) {
+    for piece in [field.name.as_bytes(), b": ", field.value, b"\r\n"] {
+        put(piece);
+    }
 }
 
-/// Appends all pieces or none.
-pub(super) fn write_all<'a>(
-    pieces: impl Iterator<Item = &'a [u8]> + Clone,
-    out: &mut impl Sink,
-) -> Result<(), Full> {
-    let len = pieces.clone().fold(0usize, |len, piece| len.saturating_add(piece.len()));
+/// Appends all the pieces that `compose` hands out, the same in each call, or none.
+pub(super) fn write_all(out: &mut impl Sink, compose: &dyn Fn(&mut Put<'_>)) -> Result<(), Full> {
+    let mut len = 0usize;
+    compose(&mut |piece| len = len.saturating_add(piece.len()));
     if len > out.room() {
         return Err(Full);
     }
-    for piece in pieces {
-        out.put(piece, &[])?;
-    }
-    Ok(())
+    let mut result = Ok(());
+    compose(&mut |piece| result = result.and(out.put(piece, &[]).map(drop)));
+    result
 }
 
 /// The reason phrase (RFC 9110 §15).

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::header::{self, Once};
-use super::response::{lines, write_all};
+use super::response::{line, write_all};
 use super::{Agreed, Field, Response, key};
 use crate::{Full, Sink};
 
@@ -109,16 +109,23 @@ impl<'h> Upgrade<'h> {
         if !choice.fields.iter().all(|field| field.is_legal() && !field.is_of_handshake()) {
             return Err(AcceptError::IllegalField);
         }
-        let extension =
-            Some(Field { name: "Sec-WebSocket-Extensions", value: extension.as_bytes() })
-                .filter(|field| !field.value.is_empty());
-        let subprotocol = choice.subprotocol.map(|name| Field::new(PROTOCOL, name));
-        let head: &[u8] =
+        let head: [&[u8]; 3] = [
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Accept: ";
-        let fields = subprotocol.iter().chain(&extension).chain(choice.fields).flat_map(lines);
-        let pieces = [head, &self.accept, b"\r\n"].into_iter().chain(fields).chain([&b"\r\n"[..]]);
-        Ok(write_all(pieces, out)?)
+              Sec-WebSocket-Accept: ",
+            &self.accept,
+            b"\r\n",
+        ];
+        Ok(write_all(out, &|put| {
+            head.into_iter().for_each(&mut *put);
+            if let Some(name) = choice.subprotocol {
+                line(&Field::new(PROTOCOL, name), put);
+            }
+            if !extension.is_empty() {
+                line(&Field::new("Sec-WebSocket-Extensions", extension), put);
+            }
+            choice.fields.iter().for_each(|field| line(field, put));
+            put(b"\r\n");
+        })?)
     }
 }
 
@@ -133,6 +140,7 @@ pub struct Choice<'a> {
 
 /// Why a request can't be accepted as it stands. The values name the header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Reject {
     /// The method is not GET.
@@ -216,6 +224,7 @@ impl core::error::Error for Reject {}
 
 /// Why an [`Upgrade`] could not be accepted with a [`Choice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AcceptError {
     /// The sink has no room for the response.

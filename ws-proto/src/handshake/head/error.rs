@@ -6,6 +6,7 @@ use super::{MAX_FIELDS, MAX_HEAD, MAX_TARGET};
 
 /// What is wrong with a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum HeadError {
     /// The request target is over [`MAX_TARGET`].

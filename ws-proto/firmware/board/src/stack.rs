@@ -1,0 +1,34 @@
+//! How deep the stack went.
+
+use super::stack_limit;
+
+const PAINT: u32 = 0x5afe_c0de;
+
+/// Fills what is free of the stack, down to its limit, to see later what was used.
+#[inline(never)]
+pub fn paint() {
+    let here = 0u32;
+    // SAFETY: from behind the last static variable to well below this frame, nothing is in use.
+    unsafe {
+        let mut at = &raw mut stack_limit;
+        let end = (&raw const here).sub(16);
+        while at.cast_const() < end {
+            at.write_volatile(PAINT);
+            at = at.add(1);
+        }
+    }
+}
+
+/// Bytes of stack between where this is called and the deepest that anything went since [`paint`].
+#[inline(never)]
+pub fn peak() -> usize {
+    let here = 0u32;
+    // SAFETY: the stack's memory, as in `paint`.
+    unsafe {
+        let mut at = &raw const stack_limit;
+        while at.read_volatile() == PAINT {
+            at = at.add(1);
+        }
+        (&raw const here as usize).saturating_sub(at as usize)
+    }
+}
