@@ -248,11 +248,13 @@ fn values_and_phases() {
         assert_eq!(wsp_client_send_header(client, TEXT, u64::MAX, 1, 0, out), WSP_TOO_LONG);
         assert_eq!(wsp_client_send(client, TEXT, long, 126, 1, 0, out), WSP_FULL);
         (*out).len = 60;
-        assert_eq!(wsp_client_send_header(client, TEXT, 1, 1, 0, out), WSP_FULL);
+        assert_eq!(wsp_client_send_header(client, TEXT, 1, 0, 0, out), WSP_FULL);
         assert_eq!((*out).len, 60, "nothing was appended");
         (*out).len = 0;
-        assert_eq!(wsp_client_send(client, TEXT, data, 2, 0, 0, out), WSP_OK);
         let binary = wsp_kind::WSP_BINARY as u8;
+        let sent = wsp_client_send(client, binary, data, 2, 1, 0, out);
+        assert_eq!(sent, WSP_OK, "and no text is unfinished");
+        assert_eq!(wsp_client_send(client, TEXT, data, 2, 0, 0, out), WSP_OK);
         assert_eq!(
             wsp_client_send(client, binary, data, 2, 1, 0, out),
             WSP_OTHER_MESSAGE_UNFINISHED
