@@ -10,12 +10,14 @@
     reason = "tests may panic"
 )]
 
+#[path = "harness/cases.rs"]
+mod cases;
 mod harness;
 mod world;
 
 use std::time::Duration;
 
-use harness::cases::cases;
+use cases::cases;
 use harness::{End, Got, Log, client_conn, read, server_conn};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};

@@ -10,10 +10,12 @@
     reason = "tests may panic"
 )]
 
+#[path = "harness/cases.rs"]
+mod cases;
 mod harness;
 mod vectors;
 
-use harness::cases::cases;
+use cases::cases;
 use harness::{CLOSE, End, FIN, Log, PING, PONG, Wire, frame, replay};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};

@@ -1,7 +1,6 @@
 //! What the tests of connections share: frames as bytes, a sink, and a log of what a connection did.
 #![allow(dead_code, unused_imports, reason = "each test crate uses a part of it")]
 
-pub(crate) mod cases;
 mod frames;
 
 pub(crate) use frames::{Len, close_frame, ends, frame, header, masked};
