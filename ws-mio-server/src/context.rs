@@ -13,6 +13,7 @@ use crate::cork::Cork;
 use crate::deflate::Pool;
 use crate::mailbox::Publication;
 use crate::proxy::Trust;
+use crate::record::CloseRecord;
 use crate::route::Routes;
 use crate::topics::Topics;
 
@@ -49,6 +50,10 @@ pub(crate) struct Context {
     pub(crate) pool: Pool,
     /// The status and the reason of a request that was just refused.
     pub(crate) refused: Option<(u16, String)>,
+    /// What the log is to say of a connection that has just ended.
+    pub(crate) closed: Option<CloseRecord>,
+    /// The deadline that a connection has just missed.
+    pub(crate) missed: Option<&'static str>,
     /// The address of the socket of a connection that is being opened.
     pub(crate) peer: Option<IpAddr>,
     /// Whom a trusted proxy speaks for, in the request that is being served.

@@ -10,6 +10,7 @@ use ws_proto::keepalive::Instant;
 use crate::Identity;
 use crate::context::Settings;
 use crate::outbox::Outbox;
+use crate::record::Cause;
 use crate::route::Params;
 
 /// What only some connections have, at some time.
@@ -19,6 +20,8 @@ pub(crate) struct Extra {
     pub(crate) identity: Option<Box<Identity>>,
     /// Whom a trusted proxy speaks for.
     pub(crate) client: Option<IpAddr>,
+    /// Why this end has begun to close the connection.
+    pub(crate) cause: Option<Box<Cause>>,
     pub(crate) topics: Vec<Arc<str>>,
     pub(crate) outbox: Outbox,
     /// For messages that refer to those before them, or one that has come in part.
@@ -36,6 +39,7 @@ impl Extra {
         self.params.is_empty()
             && self.identity.is_none()
             && self.client.is_none()
+            && self.cause.is_none()
             && self.topics.is_empty()
             && self.outbox.is_empty()
             && self.inflater.is_none()

@@ -24,6 +24,9 @@
 //! other connections by topics: [`Peer::subscribe`], [`Peer::publish`]; other threads reach them by a
 //! [`Handle`]. Nothing is global: several servers can run in one process.
 //!
+//! What is refused, and how each open connection ended, is told by `tracing` events: ends that went well at
+//! the level `debug`, all else at `info`.
+//!
 //! An idle connection owns no buffer. What is sent to a peer that does not read is bounded
 //! ([`Builder::max_queued`]), and a peer that does not take its replies is not read from.
 
@@ -48,6 +51,7 @@ mod origin;
 mod outbox;
 mod peer;
 mod proxy;
+mod record;
 mod route;
 mod server;
 mod session;

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod clock;
 mod connect;
+mod log;
 mod proxies;
 mod serve;
 mod token;

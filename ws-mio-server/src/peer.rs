@@ -12,6 +12,7 @@ use crate::extra::Extra;
 use crate::frame::Frame;
 use crate::id::{Key, PeerId};
 use crate::mailbox::Publication;
+use crate::record::Cause;
 
 /// A connection, for the time of a call to its [`Handler`](crate::Handler).
 pub struct Peer<'t> {
@@ -110,7 +111,10 @@ impl Peer<'_> {
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         let reason = reason.get(..reason.floor_char_boundary(123)).unwrap_or(reason);
         // It fails only when the connection is closing already.
-        let _ = self.connection.close(code, reason, &mut self.context.cork);
+        if self.connection.close(code, reason, &mut self.context.cork).is_ok() {
+            let cause = Cause::new(code, reason);
+            self.extra.get_or_insert_default().cause = Some(Box::new(cause));
+        }
     }
 
     /// Whether messages can still be sent to the peer.

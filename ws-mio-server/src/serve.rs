@@ -1,6 +1,6 @@
 //! `ws-mio-server serve`: the server with its applications.
 
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -9,10 +9,10 @@ use ws_mio_server::settings::Settings;
 use ws_mio_server::{Builder, Handle, Server, StartError};
 
 use crate::app::{Echo, HEALTH, INDEX, Relay};
+use crate::log;
 
 pub(crate) fn run(settings: &Settings) -> Result<(), String> {
-    let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(colours).with_target(false).init();
+    let _log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
     let server = builder(settings)?
         .bind(settings.listen())

@@ -278,6 +278,8 @@ impl Builder {
                 publications: Vec::new(),
                 pool: Pool::new(self.policy.clone()),
                 refused: None,
+                closed: None,
+                missed: None,
                 peer: None,
                 client: None,
                 stopping: false,

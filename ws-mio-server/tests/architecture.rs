@@ -58,8 +58,8 @@ fn one_file_reads_the_clock() {
 #[test]
 fn threads_meet_in_the_mailbox() {
     only(&["mailbox.rs"], &["Mutex", "RwLock"]);
-    only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs"], &["mpsc"]);
-    only(&["server.rs", "serve.rs", "connect/input.rs"], &["thread::"]);
+    only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs"], &["mpsc"]);
+    only(&["server.rs", "serve.rs", "connect/input.rs", "log.rs"], &["thread::"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use ws_proto::{Assembler, CloseCode, Event, Input, Message, Part, Scratch, State
 
 use crate::Handler;
 use crate::peer::{EndedBy, Ending, Peer};
+use crate::record::CloseRecord;
 
 /// A handler with the loop that serves it, compiled as one: all messages of a read cost one virtual call.
 pub(crate) trait Application: Handler {
@@ -91,6 +92,7 @@ fn serve_one<'b>(
     };
     // The cork takes everything.
     let _ = peer.connection.poll_transmit(&mut peer.context.cork);
+    peer.context.closed = CloseRecord::of(&ending, peer.extra.as_deref());
     handler.on_close(peer, ending);
     Some((input, 0))
 }

@@ -10,6 +10,7 @@ use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
 use crate::peer::{EndedBy, Ending, Peer};
+use crate::record::{Cause, CloseRecord};
 
 /// An open connection.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Open {
     _memory: Option<Reserved>,
     /// The number of the route's handler.
     route: u16,
+    /// When it was opened, in tenths of a second.
+    since: u32,
 }
 
 /// A connection between two events: small, unless it owes something.
@@ -97,7 +100,8 @@ impl Open {
         if connection.state() != State::Open {
             keepalive.closing(now);
         }
-        Self { connection: Rested::new(connection), keepalive, deflate, _memory: None, route }
+        let (connection, since) = (Rested::new(connection), tenths(now));
+        Self { connection, keepalive, deflate, _memory: None, route, since }
     }
 
     /// The same, with memory reserved for it.
@@ -140,6 +144,7 @@ impl Open {
         if state != State::Open {
             self.keepalive.closing(now);
             forget_messages(extra);
+            self.complete_record(context);
         }
         transport == Transport::Close
     }
@@ -160,10 +165,19 @@ impl Open {
             connection.peer_eof();
             if let Some(handler) = handlers.get_mut(usize::from(self.route)) {
                 let ending = Ending { code: 1006, reason: "", by };
+                context.closed = CloseRecord::of(&ending, extra.as_deref());
                 handler.on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
             }
         });
         forget_messages(extra);
+        self.complete_record(context);
+    }
+
+    fn complete_record(&self, context: &mut Context) {
+        let (now, missed) = (tenths(context.now), context.missed.take());
+        if let Some(record) = &mut context.closed {
+            record.complete(now.saturating_sub(self.since), missed);
+        }
     }
 
     pub(super) fn drained(
@@ -196,7 +210,9 @@ impl Open {
         context: &mut Context,
     ) {
         // It fails only when the connection is closing already.
-        let _ = self.connection.with(|c| c.close(code, reason, &mut context.cork));
+        if self.connection.with(|c| c.close(code, reason, &mut context.cork)).is_ok() {
+            extra.get_or_insert_default().cause = Some(Box::new(Cause::new(code, reason)));
+        }
         self.keepalive.closing(context.now);
         forget_messages(extra);
     }
@@ -209,7 +225,14 @@ impl Open {
                 let _ = self.connection.with(|c| c.ping(&[], &mut context.cork));
                 Fate::Lives
             }
-            Due::Dead | Due::CloseExpired => Fate::Dies,
+            Due::Dead => {
+                context.missed = Some("the peer did not answer a ping");
+                Fate::Dies
+            }
+            Due::CloseExpired => {
+                context.missed = Some("the peer did not answer the Close");
+                Fate::Dies
+            }
         }
     }
 
@@ -228,6 +251,11 @@ impl Open {
     pub(super) fn is_open(&self) -> bool {
         self.connection.state() == State::Open
     }
+}
+
+/// Tenths of a second, which are enough for ages and take little memory: they last for 13 years.
+fn tenths(moment: Instant) -> u32 {
+    u32::try_from(moment.as_millis() / 100).unwrap_or(u32::MAX)
 }
 
 /// Gives back what only the messages of an open connection need. Those of a peer that has yet to answer

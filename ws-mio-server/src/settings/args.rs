@@ -89,6 +89,14 @@ pub struct ServeArgs {
     #[arg(long)]
     insecure_no_auth: bool,
 
+    /// How the log is written, to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(super) log_format: LogFormat,
+
+    /// What the log tells: connections that ended well are told of at debug, others at info
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(super) log_level: LogLevel,
+
     /// Whether and how messages are compressed, if clients offer it (permessage-deflate)
     #[arg(long, value_name = "HOW", default_value = "shared")]
     deflate: Compression,
@@ -111,6 +119,28 @@ pub struct ServeArgs {
     /// unless dedicated.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = size)]
     deflate_memory: u64,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For the eye
+    Human,
+    /// An object of JSON a line
+    Json,
+}
+
+/// What the log tells at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// What keeps the server from serving
+    Error,
+    /// What an operator should look at
+    Warn,
+    /// Refused requests, and connections that ended badly
+    Info,
+    /// Also connections that ended well
+    Debug,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

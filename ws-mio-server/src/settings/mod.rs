@@ -8,7 +8,7 @@ mod file;
 mod reference;
 pub mod values;
 
-pub use args::ServeArgs;
+pub use args::{LogFormat, LogLevel, ServeArgs};
 pub use reference::reference;
 
 use std::ffi::OsString;
@@ -198,6 +198,18 @@ impl Settings {
     #[must_use]
     pub const fn max_message(&self) -> u64 {
         self.args.max_message
+    }
+
+    /// How the log is written.
+    #[must_use]
+    pub const fn log_format(&self) -> LogFormat {
+        self.args.log_format
+    }
+
+    /// What the log tells.
+    #[must_use]
+    pub const fn log_level(&self) -> LogLevel {
+        self.args.log_level
     }
 
     /// Makes a builder what the settings say.

@@ -1,6 +1,7 @@
 //! The event loop of one worker, which joins sockets, sessions, topics and time.
 
 mod exchange;
+mod report;
 mod slot;
 
 pub(crate) use exchange::owner;
@@ -27,6 +28,7 @@ use crate::mailbox::Mailbox;
 use crate::session::{Application, Fate, HIGH_WATER, Session};
 use crate::timer::{Tick, Wheel};
 use exchange::Overflow;
+use report::report;
 use slot::Slot;
 
 /// Every connection of the worker is read into this buffer.
@@ -280,12 +282,7 @@ impl Worker {
     /// Sends what a call to a session has left in the cork, and does what else it asked for.
     fn settle(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        if let Some((status, reason)) = self.context.refused.take() {
-            let peer = slot.stream.peer_addr().ok();
-            let [peer, client] =
-                [peer.map(|p| p.to_string()), self.context.client.map(|c| c.to_string())];
-            tracing::info!(peer, client, status, reason, "refused");
-        }
+        report(slot, &mut self.context);
         if slot.send_cork(&mut self.context).is_err() {
             self.context.cork.clear();
             self.remove(key);
@@ -332,6 +329,7 @@ impl Worker {
     fn remove(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.session.lost(key, &mut self.handlers, &mut self.context);
+        report(slot, &mut self.context);
         // Nothing can be sent to it.
         self.context.cork.clear();
         for topic in slot.session.take_topics() {

@@ -1,0 +1,101 @@
+//! What the log says of a connection that has ended.
+
+use std::net::SocketAddr;
+
+use ws_proto::CloseCode;
+
+use crate::Identity;
+use crate::extra::Extra;
+use crate::peer::{EndedBy, Ending};
+
+/// The end of an open connection, for one line of the log.
+#[derive(Debug)]
+pub(crate) struct CloseRecord {
+    by: EndedBy,
+    code: u16,
+    /// Why this end closed it. What a peer gives as its reason has no place in a log.
+    reason: String,
+    queued: usize,
+    /// In seconds.
+    age: f64,
+    user: Option<String>,
+    client: Option<String>,
+}
+
+/// Why this end has begun to close a connection.
+#[derive(Debug)]
+pub(crate) struct Cause {
+    code: u16,
+    reason: Box<str>,
+}
+
+impl Cause {
+    pub(crate) fn new(code: CloseCode, reason: &str) -> Self {
+        Self { code: code.get(), reason: reason.into() }
+    }
+}
+
+impl CloseRecord {
+    /// The record of an ending, if the log has one; its age is yet to be told.
+    pub(crate) fn of(ending: &Ending<'_>, extra: Option<&Extra>) -> Option<Self> {
+        let cause = extra.and_then(|extra| extra.cause.as_ref());
+        let code = cause.map_or(ending.code, |cause| cause.code);
+        let shown = match is_good(ending.by, code) {
+            true => tracing::enabled!(tracing::Level::DEBUG),
+            false => tracing::enabled!(tracing::Level::INFO),
+        };
+        if !shown {
+            return None;
+        }
+        let reason = match (cause, ending.by) {
+            (Some(cause), _) => cause.reason.to_string(),
+            // A violation, in words of our own.
+            (None, EndedBy::Server) => ending.reason.to_owned(),
+            (None, EndedBy::Peer | EndedBy::Network) => String::new(),
+        };
+        Some(Self {
+            by: ending.by,
+            code,
+            reason,
+            queued: extra.map_or(0, |extra| extra.outbox.len()),
+            age: 0.0,
+            user: extra.and_then(|extra| extra.identity.as_deref()).map(user),
+            client: extra.and_then(|extra| extra.client).map(|client| client.to_string()),
+        })
+    }
+
+    /// The connection was open for so many tenths of a second, and this is what made it end, too.
+    pub(crate) fn complete(&mut self, age: u32, deadline: Option<&'static str>) {
+        self.age = f64::from(age) / 10.0;
+        if let Some(missed) = deadline {
+            let between = if self.reason.is_empty() { "" } else { "; " };
+            self.reason.push_str(between);
+            self.reason.push_str(missed);
+        }
+    }
+
+    /// Writes the line. A good end is told at the level `debug`, any other at `info`.
+    pub(crate) fn log(self, peer: Option<SocketAddr>) {
+        let peer = peer.map(|peer| peer.to_string());
+        let Self { by, code, reason, queued, age, user, client } = self;
+        let by_whom = match by {
+            EndedBy::Peer => "peer",
+            EndedBy::Server => "server",
+            EndedBy::Network => "network",
+        };
+        if is_good(by, code) {
+            tracing::debug!(peer, client, user, by = by_whom, code, reason, queued, age, "closed");
+        } else {
+            tracing::info!(peer, client, user, by = by_whom, code, reason, queued, age, "closed");
+        }
+    }
+}
+
+fn user(identity: &Identity) -> String {
+    identity.user().to_owned()
+}
+
+/// Whether a connection ended as it should: by a code that tells of nothing bad.
+const fn is_good(by: EndedBy, code: u16) -> bool {
+    !matches!(by, EndedBy::Network) && matches!(code, 1000 | 1001 | 1005)
+}
