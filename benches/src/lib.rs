@@ -46,7 +46,9 @@ impl Server {
     /// Starts a `ws-mio-server` on a free port; the address comes with it.
     pub fn start(program: &Path, options: &[String]) -> Result<(Self, String)> {
         let mut command = Command::new(program);
-        command.args(["--listen", "127.0.0.1:0", "--ping-interval", "0s"]).args(options);
+        command
+            .args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--ping-interval", "0s"])
+            .args(options);
         Self::spawn(&mut command)
     }
 

@@ -52,7 +52,16 @@ impl Start {
                 path if path != label => path.into(),
                 _ => return Err(known.refuse(name).into()),
             };
-            let args = ["--listen", "127.0.0.1:0", "--ping-interval", "0s", "--workers", workers];
+            let args = [
+                "--listen",
+                "127.0.0.1:0",
+                "--log-level",
+                "warn",
+                "--ping-interval",
+                "0s",
+                "--workers",
+                workers,
+            ];
             (path, args.map(str::to_owned).into())
         };
         Ok(Self { name: label.to_owned(), check, relays, program, args, cores })
