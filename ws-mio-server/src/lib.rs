@@ -57,6 +57,7 @@ mod server;
 mod session;
 #[cfg(feature = "cli")]
 pub mod settings;
+mod start_error;
 mod timer;
 mod topics;
 mod worker;
@@ -72,7 +73,8 @@ pub use origin::{OriginPattern, OriginPatternError};
 pub use peer::{EndedBy, Ending, Peer};
 pub use proxy::{Network, NetworkError, ProxyHeader};
 pub use route::Page;
-pub use server::{Builder, Server, StartError};
+pub use server::{Builder, Server};
+pub use start_error::StartError;
 pub use ws_proto::deflate::WindowBits;
 pub use ws_proto::{CloseCode, Message};
 

@@ -277,7 +277,11 @@ fn fields_are_sent_and_secrets_not_shown() {
     });
     let url = format!("ws://{address}/a?token=s3cret");
     let arguments = ["-H", "Cookie: id=s3cret", "-o", "https://a.example", "--auth", "u:s3cret"];
-    let ran = run(&url, &[&arguments[..], &["-v", "--no-deflate"]].concat(), b"");
+    let ran = run(
+        &url,
+        &[&arguments[..], &["-v", "--no-deflate", "-s", "bearer", "-s", "s3cret"]].concat(),
+        b"",
+    );
     let head = server.join().unwrap();
     for line in [
         "GET /a?token=s3cret HTTP/1.1",

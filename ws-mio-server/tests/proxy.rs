@@ -12,7 +12,7 @@
 
 mod common;
 
-use common::{TEXT, echo, request, serve};
+use common::{TEXT, echo, request, serve, until};
 use ws_mio_server::{Builder, Handler, Message, Peer, ProxyHeader};
 
 /// Tells each peer where it comes from.
@@ -73,8 +73,11 @@ fn a_header_of_the_proxy_protocol_comes_first_and_in_any_slices() {
             let mut client = server.connect();
             let mut from = 0;
             for cut in cuts.iter().copied().chain([all.len()]) {
+                let reads = server.handle.stats().reads;
                 client.write(&all[from..cut]);
                 from = cut;
+                // One slice is one read.
+                until("the slice is read", || server.handle.stats().reads > reads);
             }
             client.accepted();
             client.expect(TEXT, due.as_bytes());

@@ -2,7 +2,9 @@
 
 mod command;
 mod input;
+mod meaning;
 mod opening;
+mod pings;
 mod screen;
 mod talk;
 mod tls;

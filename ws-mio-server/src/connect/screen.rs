@@ -60,7 +60,9 @@ impl Screen {
         for line in String::from_utf8_lossy(head).lines().filter(|line| !line.is_empty()) {
             let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
             let secret = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
-            if secret.contains(&name.as_str()) {
+            // What is offered behind `bearer` is a token.
+            let token = name == "sec-websocket-protocol" && line.contains("bearer,");
+            if token || secret.contains(&name.as_str()) {
                 self.error(format_args!("{sign} {name}: (not shown)"));
             } else {
                 self.error(format_args!("{sign} {}", Harmless(&without_token(line))));

@@ -15,7 +15,9 @@ use ws_proto::{
 
 use super::command::{Command, HELP, Lines};
 use super::input::{Input, Piece};
+use super::meaning::meaning;
 use super::opening::{ClientConnection, Opened};
+use super::pings::Pings;
 use super::transport::Transport;
 use super::{SOCKET, Screen};
 use crate::cli::ConnectArgs;
@@ -43,12 +45,6 @@ pub(super) enum End {
     Stopped(String),
 }
 
-/// A ping that is not answered.
-struct Pinged {
-    number: u64,
-    at: Duration,
-}
-
 /// An open connection, and what it needs.
 pub(super) struct Talk<'a> {
     args: &'a ConnectArgs,
@@ -67,9 +63,7 @@ pub(super) struct Talk<'a> {
     /// How much of `out` was sent.
     sent: usize,
     received: u64,
-    pings: u64,
-    pinged: Option<Pinged>,
-    ping_at: Option<Instant>,
+    pings: Pings,
     /// When the server last said something, or input ended.
     heard: Instant,
     input_ended: bool,
@@ -107,9 +101,7 @@ impl<'a> Talk<'a> {
             out: Vec::new(),
             sent: 0,
             received: 0,
-            pings: 0,
-            pinged: None,
-            ping_at: args.ping.map(|interval| now.after(interval)),
+            pings: Pings::new(args.ping, args.pong_timeout, now),
             heard: now,
             input_ended: false,
             closing: None,
@@ -238,9 +230,7 @@ impl<'a> Talk<'a> {
     }
 
     fn pong(&mut self, payload: &[u8]) {
-        let answered = |pinged: &mut Pinged| payload == pinged.number.to_be_bytes();
-        if let Some(Pinged { at, .. }) = self.pinged.take_if(answered) {
-            let took = self.clock.running().saturating_sub(at);
+        if let Some(took) = self.pings.answered(payload, self.clock.running()) {
             self.screen.note(format_args!("pong after {:.3} ms", took.as_secs_f64() * 1e3));
         }
     }
@@ -336,11 +326,9 @@ impl<'a> Talk<'a> {
     }
 
     fn ping(&mut self) {
-        self.pings = self.pings.wrapping_add(1);
+        let payload = self.pings.start(self.clock.running());
         // It fails only when the connection is closing.
-        if self.connection.ping(&self.pings.to_be_bytes(), &mut self.out).is_ok() {
-            self.pinged = Some(Pinged { number: self.pings, at: self.clock.running() });
-        }
+        let _ = self.connection.ping(&payload, &mut self.out);
     }
 
     /// Does what is due by now.
@@ -351,16 +339,13 @@ impl<'a> Talk<'a> {
             self.gone = true;
             self.end(End::Failed(message));
         }
-        if self.pong_due().is_some_and(|due| due <= now) {
+        if self.pings.is_dead(now) {
             let message = "the server does not answer pings (1006)".to_owned();
             self.gone = true;
             self.end(End::Failed(message));
         }
-        if self.ping_at.is_some_and(|at| at <= now) {
-            if self.pinged.is_none() {
-                self.ping();
-            }
-            self.ping_at = self.args.ping.map(|interval| now.after(interval));
+        if self.pings.is_due(now) && self.connection.state() == State::Open {
+            self.ping();
         }
         if self.close_at().is_some_and(|at| at <= now) {
             self.close(CloseCode::NORMAL, "");
@@ -376,16 +361,11 @@ impl<'a> Talk<'a> {
         Some(if self.typed { self.heard } else { self.heard.after(self.args.wait) })
     }
 
-    fn pong_due(&self) -> Option<Instant> {
-        let at = Instant::from_millis(0).after(self.pinged.as_ref()?.at);
-        Some(at.after(self.args.pong_timeout))
-    }
-
     fn timeout(&self) -> Option<Duration> {
         let now = self.clock.now();
         let closing = self.closing.map(|since| since.after(CLOSING));
         let ending = self.end.as_ref().map(|(_, until)| *until);
-        let moments = [closing, ending, self.pong_due(), self.ping_at, self.close_at()];
+        let moments = [closing, ending, self.pings.deadline(), self.close_at()];
         moments.into_iter().flatten().map(|at| at.since(now)).min()
     }
 
@@ -416,27 +396,5 @@ impl<'a> Talk<'a> {
                 false
             }
         }
-    }
-}
-
-/// What a code stands for (RFC 6455 §7.4.1 and the registry of IANA).
-const fn meaning(code: u16) -> &'static str {
-    match code {
-        1000 => "normal",
-        1001 => "going away",
-        1002 => "protocol error",
-        1003 => "unsupported data",
-        1005 => "no code",
-        1007 => "invalid payload",
-        1008 => "policy violation",
-        1009 => "message too big",
-        1010 => "extension missing",
-        1011 => "internal error",
-        1012 => "service restart",
-        1013 => "try again later",
-        1014 => "bad gateway",
-        3000..=3999 => "registered code",
-        4000..=4999 => "application code",
-        _ => "unknown code",
     }
 }

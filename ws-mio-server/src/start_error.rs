@@ -1,0 +1,45 @@
+//! Why a server could not be started.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why a server could not be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A route's path, and what is wrong with it.
+    Route(String, String),
+    /// A number of workers that is not from 1 to 1024.
+    Workers(u16),
+    /// An address that could not be understood or resolved, and why.
+    Address(String, String),
+    /// An address that could not be bound, and why.
+    Bind(SocketAddr, io::Error),
+    /// The operating system refused an event loop.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Route(path, reason) => write!(f, "the route {path} can't be served: {reason}"),
+            Self::Workers(workers) => write!(f, "{workers} workers: 1 to 1024 are possible"),
+            Self::Address(address, reason) => write!(f, "the address {address}: {reason}"),
+            Self::Bind(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(f, "{address} is taken: another program listens there")
+            }
+            Self::Bind(address, error) => write!(f, "{address} can't be bound: {error}"),
+            Self::System(error) => write!(f, "the event loop could not be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind(_, error) | Self::System(error) => Some(error),
+            Self::Route(..) | Self::Workers(_) | Self::Address(..) => None,
+        }
+    }
+}
