@@ -28,7 +28,7 @@ impl Held {
         self.bytes.get(..self.len()).unwrap_or_default()
     }
 
-    pub(crate) fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.len == 0
     }
 

@@ -186,3 +186,46 @@ fn headers_of_all_forms_one_after_the_other() {
         }
     }
 }
+
+#[test]
+fn payload_may_be_read_to_where_the_message_is_to_be() {
+    let texts = ["plain", "é€😀", "a😀b"].map(|text| text.repeat(20));
+    for (start, message) in texts.iter().flat_map(|text| [(TEXT, text), (BINARY, text)]) {
+        for first in 0..message.len() {
+            let wire = frame(End::Server, FIN | start, message.as_bytes());
+            let head = wire.len() - message.len();
+            let mut connection = server_conn(Config::default());
+            assert_eq!(connection.payload_left(), 0, "nothing has come");
+            let mut scratch = ws_proto::Scratch::new();
+            let (mut got, mut at, mut last) = (Vec::new(), head + first, false);
+            let mut read = |bytes: &mut [u8], got: &mut Vec<u8>| {
+                let mut input = ws_proto::Input::new(bytes, &mut scratch);
+                while let Some(event) = connection.next_event(&mut input).unwrap() {
+                    let (data, ends) = match event {
+                        ws_proto::Event::Text(part) => (part.data.as_bytes(), part.last),
+                        ws_proto::Event::Binary(part) => (part.data, part.last),
+                        other => panic!("{other:?}"),
+                    };
+                    got.extend(data);
+                    last = ends;
+                }
+                connection.payload_left()
+            };
+            let left = read(&mut wire[..at].to_vec(), &mut got);
+            let held = at - head - got.len();
+            let to_come = if held > 0 { 0 } else { (wire.len() - at) as u64 };
+            assert_eq!(left, to_come, "{start} {first}");
+            if left > 0 {
+                // What is read to the message's own place is there unmasked, up to what is held back.
+                let mut place = wire[at..wire.len().min(at + 7)].to_vec();
+                let before = got.len();
+                at += place.len();
+                read(&mut place, &mut got);
+                assert_eq!(got[before..], place[..got.len() - before]);
+                assert!(got.len() + 3 >= at - head);
+            }
+            assert_eq!(read(&mut wire[at..].to_vec(), &mut got), 0);
+            assert!(last && got == message.as_bytes());
+        }
+    }
+}

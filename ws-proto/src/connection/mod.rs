@@ -91,6 +91,15 @@ struct Rest {
     pongs: Pongs,
 }
 
+impl Rest {
+    const fn payload_left(&self) -> u64 {
+        match self.section {
+            Section::Data { .. } if !self.compressed && self.held.is_empty() => self.frame_left,
+            _ => 0,
+        }
+    }
+}
+
 /// Which part of a frame comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Section {
@@ -185,6 +194,12 @@ impl Parked {
     #[must_use]
     pub const fn state(&self) -> State {
         self.0.phase.state()
+    }
+
+    /// [`Connection::payload_left`], as it was.
+    #[must_use]
+    pub const fn payload_left(&self) -> u64 {
+        self.0.payload_left()
     }
 
     /// The connection, as it was parked.

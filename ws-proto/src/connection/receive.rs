@@ -50,6 +50,17 @@ impl<R: Role> Connection<R> {
         }
     }
 
+    /// How many bytes of the payload of an uncompressed data frame have not come, after some of that frame
+    /// has; 0 otherwise, and while part of a code point is held back.
+    ///
+    /// A host that puts large messages together may read this much, and no more, to where the message is to
+    /// be, and give it as the next input there: the events' data begins right there, and is all of it but
+    /// a code point that is cut at the end.
+    #[must_use]
+    pub const fn payload_left(&self) -> u64 {
+        self.rest.payload_left()
+    }
+
     /// Whether a message may begin, and nothing of it has come.
     #[inline]
     pub(super) fn rests(&self) -> bool {
