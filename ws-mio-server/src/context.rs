@@ -8,6 +8,7 @@ use std::time::Duration;
 use ws_proto::keepalive::{Instant, Timing};
 
 use crate::OriginPattern;
+use crate::arriving;
 use crate::auth::Guard;
 use crate::cork::Cork;
 use crate::deflate::Pool;
@@ -43,6 +44,8 @@ pub(crate) struct Context {
     pub(crate) counters: Arc<Counters>,
     /// What the connection that is being served has to send: it leaves in one write.
     pub(crate) cork: Cork,
+    /// Memory for large messages.
+    pub(crate) arriving: arriving::Pool,
     pub(crate) topics: Topics,
     /// Messages to topics, which go out when the connection that is being served is done.
     pub(crate) publications: Vec<Publication>,
@@ -60,6 +63,13 @@ pub(crate) struct Context {
     pub(crate) client: Option<IpAddr>,
     /// Whether the server is stopping: no new connection is opened.
     pub(crate) stopping: bool,
+}
+
+impl Context {
+    /// Forgets what was to be sent.
+    pub(crate) fn clear_cork(&mut self) {
+        self.cork.clear(&mut self.arriving);
+    }
 }
 
 /// What a worker counts. Only the worker writes, so that no instruction need be atomic as a whole.

@@ -1,35 +1,136 @@
 //! Replies to one connection, until they leave in one write.
 
+use std::ops::Range;
+
 use ws_proto::{Full, Sink};
+
+use crate::arriving::{Arriving, Pool};
 
 /// Memory beyond this size is given back.
 const KEPT: usize = 1024 * 1024;
+/// Payload from this size on is not copied if it lies where it can be sent from.
+pub(crate) const LARGE: usize = 8 * 1024;
+/// How many such payloads there may be: with what is between them no more pieces than one write takes.
+const REFERENCES: usize = 24;
 
 /// Bytes to send, in memory that stays from one connection to the next.
+///
+/// Large payloads of what a peer has sent, which a handler sends back to it, stay where they are: in the buffer
+/// that was read to, or in the memory of a message that came in parts.
 #[derive(Debug, Default)]
 pub(crate) struct Cork {
     /// All of it may be written to: no memory need be made ready for a reply.
     memory: Vec<u8>,
     len: usize,
+    references: Vec<Reference>,
+    /// Bytes that they refer to.
+    referred: usize,
+    /// The addresses of what was read.
+    read: Range<usize>,
+    /// The addresses of a message that came in parts, while a handler has it.
+    lent: Range<usize>,
+    /// Such a message, if something refers to it.
+    message: Option<Arriving>,
+}
+
+/// Bytes that lie elsewhere.
+#[derive(Debug)]
+struct Reference {
+    /// How many bytes of the cork's memory go before.
+    behind: usize,
+    lies: Lies,
+    range: Range<usize>,
+}
+
+/// Where bytes lie that are sent from there.
+#[derive(Clone, Copy, Debug)]
+enum Lies {
+    Read,
+    Message,
 }
 
 impl Cork {
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.len.saturating_add(self.referred)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.memory.get(..self.len).unwrap_or_default()
+    /// What is to be sent, in order; `read` is the buffer that was read to.
+    pub(crate) fn pieces<'a>(&'a self, read: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let message = self.message.as_ref().map(Arriving::bytes).unwrap_or_default();
+        let mut start = 0;
+        let references = self.references.iter().flat_map(move |reference| {
+            let own = self.memory.get(start..reference.behind);
+            start = reference.behind;
+            let bytes = match reference.lies {
+                Lies::Read => read,
+                Lies::Message => message,
+            };
+            [own, bytes.get(reference.range.clone())]
+        });
+        let last = self.references.last().map_or(0, |reference| reference.behind);
+        references.chain([self.memory.get(last..self.len)]).flatten()
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// All of what is to be sent, if it is in one piece.
+    pub(crate) fn in_one_piece(&self) -> Option<&[u8]> {
+        if self.references.is_empty() { self.memory.get(..self.len) } else { None }
+    }
+
+    /// Empties it.
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.len = 0;
+        if !self.references.is_empty() {
+            self.references.clear();
+            self.referred = 0;
+            self.message.take().into_iter().for_each(|message| pool.give_back(message));
+        }
         if self.memory.len() > KEPT {
             self.memory = Vec::new();
+        }
+    }
+
+    /// These bytes have been read, and stay where they are until the cork is empty again.
+    pub(crate) fn lend_read(&mut self, bytes: &[u8]) {
+        self.read = addresses(bytes);
+    }
+
+    /// A message that came in parts is given to a handler, which may send it back.
+    pub(crate) fn lend_message(&mut self, message: &Arriving) {
+        if self.message.is_none() {
+            self.lent = addresses(message.bytes());
+        }
+    }
+
+    /// The handler is done with the message: it stays if something refers to it.
+    pub(crate) fn take_message(&mut self, message: Arriving, pool: &mut Pool) {
+        let last = self.references.iter().rev().find(|r| matches!(r.lies, Lies::Message));
+        if self.lent != (0..0) && last.is_some() {
+            self.message = Some(message);
+        } else {
+            pool.give_back(message);
+        }
+        self.lent = 0..0;
+    }
+
+    /// Appends payload. If it is large and part of what is lent, it is not copied.
+    pub(crate) fn put_payload(&mut self, payload: &[u8]) {
+        let at = addresses(payload);
+        let within = |lent: &Range<usize>| {
+            let start = at.start.checked_sub(lent.start)?;
+            (at.end <= lent.end).then(|| start..start.saturating_add(payload.len()))
+        };
+        let read = within(&self.read).map(|range| (Lies::Read, range));
+        let lies = read.or_else(|| within(&self.lent).map(|range| (Lies::Message, range)));
+        match lies.filter(|_| payload.len() >= LARGE && self.references.len() < REFERENCES) {
+            Some((lies, range)) => {
+                self.referred = self.referred.saturating_add(payload.len());
+                self.references.push(Reference { behind: self.len, lies, range });
+            }
+            None => _ = self.put_any(&[], payload),
         }
     }
 
@@ -108,6 +209,11 @@ impl Sink for Cork {
     }
 }
 
+fn addresses(bytes: &[u8]) -> Range<usize> {
+    let Range { start, end } = bytes.as_ptr_range();
+    start.addr()..end.addr()
+}
+
 /// Copies without a call if it is little.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
@@ -133,24 +239,72 @@ fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cork, KEPT};
-    use ws_proto::Sink;
+    use super::{Cork, KEPT, LARGE};
+    use crate::arriving::{Arriving, Pool};
+    use ws_proto::{Kind, Sink};
 
     #[test]
     fn pieces_of_any_length_stand_one_behind_the_other() {
-        let (mut cork, mut expected) = (Cork::default(), Vec::new());
+        let (mut cork, mut expected) = (Cork::default(), Vec::<u8>::new());
         for len in (0..300).chain([KEPT]) {
-            let body = (0..len)
-                .map(|i| i.wrapping_mul(7).to_le_bytes()[0] ^ len.to_le_bytes()[0])
-                .collect::<Vec<_>>();
-            assert_eq!(cork.put(b"ab", &body).unwrap(), body);
-            expected.extend(b"ab");
-            expected.extend(body);
+            let byte = |i: usize| i.wrapping_mul(7).to_le_bytes()[0] ^ len.to_le_bytes()[0];
+            let body = (0..len).map(byte).collect::<Vec<_>>();
+            for head in [&b"ab"[..], b"", b"abcd"] {
+                assert_eq!(cork.put(head, &body).unwrap(), body);
+                expected.extend(head);
+                expected.extend(&body);
+            }
             assert_eq!(cork.len(), expected.len());
         }
-        assert_eq!(cork.bytes(), expected);
-        cork.clear();
+        assert_eq!(cork.in_one_piece().unwrap(), expected);
+        cork.clear(&mut Pool::default());
         assert!(cork.is_empty());
         assert_eq!(cork.memory.capacity(), 0, "so much is not kept");
+    }
+
+    #[test]
+    fn what_is_lent_is_sent_from_where_it_is() {
+        let (mut cork, mut pool) = (Cork::default(), Pool::default());
+        let read = (0..4 * LARGE).map(|i| i.to_le_bytes()[0]).collect::<Vec<_>>();
+        for round in 0..2 {
+            let mut expected = Vec::new();
+            cork.lend_read(&read);
+            for range in [5..LARGE + 5, 1..LARGE, LARGE..3 * LARGE, 0..0, 0..read.len()] {
+                cork.put(b"a header", &[]).unwrap();
+                expected.extend(b"a header");
+                cork.put_payload(&read[range.clone()]);
+                expected.extend(&read[range]);
+            }
+            assert_eq!(cork.references.len(), 3, "what is small is copied");
+            for number in [1, 2] {
+                let mut message = Arriving::new(Kind::Binary);
+                message.push(&[number; 2 * LARGE], &mut pool);
+                cork.lend_message(&message);
+                cork.put_payload(&message.bytes()[round..]);
+                expected.extend(&message.bytes()[round..]);
+                cork.take_message(message, &mut pool);
+            }
+            assert_eq!(cork.references.len(), 4, "one message is referred to");
+            cork.put_payload(&vec![7; LARGE]);
+            expected.extend(vec![7; LARGE]);
+            assert_eq!(cork.len(), expected.len());
+            assert_eq!(cork.pieces(&read).collect::<Vec<_>>().concat(), expected);
+            assert!(cork.in_one_piece().is_none());
+            cork.clear(&mut pool);
+            assert_eq!((cork.len(), cork.pieces(&read).count()), (0, 1));
+        }
+    }
+
+    #[test]
+    fn many_references_are_no_more_pieces_than_one_write_takes() {
+        let mut cork = Cork::default();
+        let read = vec![1; LARGE];
+        cork.lend_read(&read);
+        for _ in 0..1000 {
+            cork.put(b"ab", &[]).unwrap();
+            cork.put_payload(&read);
+        }
+        assert!(cork.pieces(&read).count() <= crate::outbox::BATCH);
+        assert_eq!(cork.pieces(&read).map(<[u8]>::len).sum::<usize>(), 1000 * (LARGE + 2));
     }
 }

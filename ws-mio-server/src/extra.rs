@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ws_proto::Assembler;
 use ws_proto::deflate::{Deflater, Inflater};
 use ws_proto::keepalive::Instant;
 
 use crate::Identity;
+use crate::arriving::Arriving;
 use crate::context::Settings;
 use crate::outbox::Outbox;
 use crate::record::Cause;
@@ -29,7 +29,7 @@ pub(crate) struct Extra {
     /// For messages that refer to those before them.
     pub(crate) deflater: Option<Deflater>,
     /// A message that has come in part.
-    pub(crate) message: Option<Assembler<Vec<u8>>>,
+    pub(crate) message: Option<Arriving>,
     /// When the peer last took something of the outbox, or the outbox was empty.
     pub(crate) progress: Instant,
 }

@@ -30,6 +30,7 @@
 //! An idle connection owns no buffer. What is sent to a peer that does not read is bounded
 //! ([`Builder::max_queued`]), and a peer that does not take its replies is not read from.
 
+mod arriving;
 mod auth;
 mod clock;
 mod context;

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ws_proto::deflate::Agreement;
-use ws_proto::{CloseCode, Connection, Message, SendError, Server, State};
+use ws_proto::{CloseCode, Connection, Message, SendError, Server, Sink, State};
 
 use crate::Identity;
 use crate::context::Context;
+use crate::cork::LARGE;
 use crate::extra::Extra;
 use crate::frame::Frame;
 use crate::id::{Key, PeerId};
@@ -59,11 +60,25 @@ impl Peer<'_> {
     /// its own messages is closed with code 1013.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
+        let message = message.into();
         // It fails only when the connection is closing: `on_close` tells.
         let _ = match self.deflate {
-            None => self.connection.send(message, true, &mut self.context.cork),
-            Some(agreement) => self.send_deflated(agreement, message.into()),
+            None if message.as_bytes().len() < LARGE => {
+                self.connection.send(message, true, &mut self.context.cork)
+            }
+            None => self.send_large(message),
+            Some(agreement) => self.send_deflated(agreement, message),
         };
+    }
+
+    #[inline(never)]
+    fn send_large(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        let payload = message.as_bytes();
+        let header = self.connection.send_header(message.kind(), payload.len() as u64, true)?;
+        let cork = &mut self.context.cork;
+        cork.put(header.as_bytes(), &[])?;
+        cork.put_payload(payload);
+        Ok(())
     }
 
     #[inline(never)]

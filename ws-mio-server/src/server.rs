@@ -11,6 +11,7 @@ use mio::{Poll, Waker};
 use ws_proto::deflate::WindowBits;
 use ws_proto::keepalive::{Instant, Timing};
 
+use crate::arriving;
 use crate::auth::{Authenticate, Guard, OnDenied};
 use crate::clock::Clock;
 use crate::context::{Context, Counters, Settings};
@@ -274,6 +275,7 @@ impl Builder {
                 routes: Arc::clone(&routes),
                 counters: Arc::clone(counters),
                 cork: Cork::default(),
+                arriving: arriving::Pool::default(),
                 topics: Topics::default(),
                 publications: Vec::new(),
                 pool: Pool::new(self.policy.clone()),

@@ -50,6 +50,21 @@ fn messages_of_every_size_come_back() {
 }
 
 #[test]
+fn large_text_that_goes_wrong_is_refused_wherever_it_does() {
+    let server = serve(echo());
+    for wrong in [10, 70_000, 150_000, 299_999] {
+        let mut client = server.open("/echo");
+        let mut bytes = vec![b'a'; 300_000];
+        bytes[wrong] = 0xff;
+        client.send(TEXT, &bytes);
+        client.closed(1007);
+    }
+    // Others are not disturbed, and what was begun is forgotten.
+    server.open("/echo").echo(&text(300_000));
+    server.until_empty();
+}
+
+#[test]
 fn fragments_become_one_message_and_pings_between_them_are_answered_at_once() {
     let server = serve(echo());
     let mut client = server.open("/echo");

@@ -3,9 +3,11 @@
 use std::num::Wrapping;
 
 use ws_proto::deflate::Inflater;
-use ws_proto::{Assembler, CloseCode, Event, Input, Message, Part, Scratch, State};
+use ws_proto::{CloseCode, Error, Event, Input, Kind, Message, Part, Scratch, State};
 
 use crate::Handler;
+use crate::arriving::Arriving;
+use crate::context::Context;
 use crate::peer::{EndedBy, Ending, Peer};
 use crate::record::CloseRecord;
 
@@ -76,8 +78,13 @@ fn serve_one<'b>(
         },
         // What comes after our Close frame is read only to find the peer's.
         Ok(Some(_)) if before != State::Open => return Some((input, 0)),
-        Ok(Some(event @ (Event::Text(_) | Event::Binary(_)))) => {
-            let complete = assemble(event, peer, handler);
+        Ok(Some(Event::Text(Part { data, first, last }))) => {
+            let part = Part { data: data.as_bytes(), first, last };
+            let complete = assemble(Kind::Text, part, peer, handler);
+            return Some((input, u64::from(complete)));
+        }
+        Ok(Some(Event::Binary(part))) => {
+            let complete = assemble(Kind::Binary, part, peer, handler);
             return Some((input, u64::from(complete)));
         }
         Ok(Some(Event::Ping(_))) => {
@@ -86,27 +93,76 @@ fn serve_one<'b>(
             return Some((input, 0));
         }
         Ok(Some(Event::Pong(_))) => return Some((input, 0)),
-        Err(error) => {
-            Ending { code: error.close_code().get(), reason: error.reason(), by: EndedBy::Server }
-        }
+        Err(error) => failure(error),
     };
+    end(ending, peer, handler);
+    Some((input, 0))
+}
+
+fn failure(error: Error) -> Ending<'static> {
+    Ending { code: error.close_code().get(), reason: error.reason(), by: EndedBy::Server }
+}
+
+/// Says what is to be said at the end, and tells the handler.
+fn end(ending: Ending<'_>, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
     // The cork takes everything.
     let _ = peer.connection.poll_transmit(&mut peer.context.cork);
     peer.context.closed = CloseRecord::of(&ending, peer.extra.as_deref());
     handler.on_close(peer, ending);
-    Some((input, 0))
 }
 
 /// Puts a part of a message to those before it; whether that completed it.
-fn assemble(event: Event<'_>, peer: &mut Peer<'_>, handler: &mut dyn Handler) -> bool {
+fn assemble(
+    kind: Kind,
+    part: Part<'_, [u8]>,
+    peer: &mut Peer<'_>,
+    handler: &mut dyn Handler,
+) -> bool {
     let begun = peer.extra.as_mut().and_then(|extra| extra.message.take());
-    // Memory of its own: what a larger message has left would be held for a first byte.
-    let mut parts = begun.unwrap_or_else(|| Assembler::new(Vec::new()));
-    // A vector takes everything, so a part that completes nothing is all there is else.
-    if let Ok(Some(message)) = parts.push(event) {
-        handler.on_message(peer, message);
-        return true;
+    let mut message = begun.unwrap_or_else(|| Arriving::new(kind));
+    message.push(part.data, &mut peer.context.arriving);
+    if part.last {
+        deliver(message, peer, handler);
+    } else {
+        peer.extra.get_or_insert_default().message = Some(message);
     }
-    peer.extra.get_or_insert_default().message = Some(parts);
-    false
+    part.last
+}
+
+fn deliver(message: Arriving, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
+    peer.context.cork.lend_message(&message);
+    handler.on_message(peer, message.message());
+    let Context { cork, arriving, .. } = &mut *peer.context;
+    cork.take_message(message, arriving);
+}
+
+/// Serves `n` bytes of payload that were read to where the message is put together.
+pub(super) fn serve_in_place(
+    n: usize,
+    scratch: &mut Scratch,
+    peer: &mut Peer<'_>,
+    handler: &mut dyn Handler,
+) {
+    let Some(mut message) = peer.extra.as_mut().and_then(|extra| extra.message.take()) else {
+        return;
+    };
+    let mut input = Input::new(message.room(n), scratch);
+    // One part at most: what is not text ends the connection.
+    let (arrived, last) = match peer.connection.next_event(&mut input) {
+        Ok(Some(Event::Text(Part { data, last, .. }))) => (data.len(), last),
+        Ok(Some(Event::Binary(Part { data, last, .. }))) => (data.len(), last),
+        Ok(_) => (0, false),
+        Err(error) => return end(failure(error), peer, handler),
+    };
+    // The error behind the valid beginning of such text, or nothing.
+    if let Err(error) = peer.connection.next_event(&mut input) {
+        return end(failure(error), peer, handler);
+    }
+    message.arrived(arrived);
+    if last {
+        peer.context.counters.messages.add(1);
+        deliver(message, peer, handler);
+    } else {
+        peer.extra.get_or_insert_default().message = Some(message);
+    }
 }

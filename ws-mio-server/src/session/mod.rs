@@ -16,6 +16,7 @@ use crate::id::Key;
 use crate::outbox::Outbox;
 pub(crate) use application::Application;
 use open::Open;
+pub(crate) use open::Read;
 use opening::Opening;
 
 /// A peer with more bytes than this in its queue is not read from.
@@ -69,27 +70,35 @@ impl Session {
     pub(crate) fn receive(
         &mut self,
         key: Key,
-        bytes: &mut [u8],
+        read: Read<'_>,
         scratch: &mut Scratch,
         handlers: &mut Handlers,
         context: &mut Context,
     ) {
         match &mut self.phase {
             Phase::Opening(opening) => {
-                let extra = &mut self.extra;
+                let (extra, Read::Bytes(bytes)) = (&mut self.extra, read) else { return };
                 if let Some(phase) = opening.receive(key, bytes, scratch, extra, handlers, context)
                 {
                     self.phase = phase;
                 }
             }
             Phase::Open(open) => {
-                if open.receive(key, bytes, scratch, &mut self.extra, handlers, context) {
+                if open.receive(key, read, scratch, &mut self.extra, handlers, context) {
                     self.phase = Phase::Ending { since: context.now };
                 }
             }
             Phase::Ending { .. } | Phase::Ended { .. } => {}
         }
         self.tidy();
+    }
+
+    /// Where the next bytes are to be read to, if not to the buffer that all connections share.
+    pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
+        match &self.phase {
+            Phase::Open(open) => open.room(&mut self.extra),
+            _ => None,
+        }
     }
 
     /// The peer's bytes have ended. What is queued may still reach it.

@@ -4,6 +4,7 @@ use ws_proto::deflate::Agreement;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
 use ws_proto::{CloseCode, Connection, Parked, Scratch, Server, State, Transport};
 
+use super::application::serve_in_place;
 use super::{Fate, Handlers};
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
@@ -11,6 +12,20 @@ use crate::extra::Extra;
 use crate::id::Key;
 use crate::peer::{EndedBy, Ending, Peer};
 use crate::record::{Cause, CloseRecord};
+
+/// From how much on the rest of a message is worth a read of its own.
+const IN_PLACE: usize = 16 * 1024;
+/// How much of a message is read at a time.
+const AT_A_TIME: usize = 256 * 1024;
+
+/// What was read of a connection.
+#[derive(Debug)]
+pub(crate) enum Read<'b> {
+    /// Bytes in the buffer that all connections share.
+    Bytes(&'b mut [u8]),
+    /// So many bytes, to where [`Session::room`](super::Session::room) said.
+    InPlace(usize),
+}
 
 /// An open connection.
 #[derive(Debug)]
@@ -46,6 +61,13 @@ impl Rested {
         match self {
             Self::Parked(parked) => parked.state(),
             Self::Owing(connection) => connection.state(),
+        }
+    }
+
+    const fn payload_left(&self) -> u64 {
+        match self {
+            Self::Parked(parked) => parked.payload_left(),
+            Self::Owing(connection) => connection.payload_left(),
         }
     }
 
@@ -113,7 +135,7 @@ impl Open {
     pub(super) fn receive(
         &mut self,
         key: Key,
-        bytes: &mut [u8],
+        read: Read<'_>,
         scratch: &mut Scratch,
         extra: &mut Option<Box<Extra>>,
         handlers: &mut Handlers,
@@ -129,7 +151,10 @@ impl Open {
         });
         let (state, transport) = self.connection.with(|connection| {
             let mut peer = Peer { key, connection, deflate, extra, context };
-            handler.serve(bytes, scratch, inflater.as_mut(), &mut peer);
+            match read {
+                Read::Bytes(bytes) => handler.serve(bytes, scratch, inflater.as_mut(), &mut peer),
+                Read::InPlace(n) => serve_in_place(n, scratch, &mut peer, handler.as_mut()),
+            }
             match inflater.zip(deflate) {
                 Some((inflater, agreement))
                     if agreement.received.takeover || peer.connection.is_inflating() =>
@@ -147,6 +172,15 @@ impl Open {
             self.complete_record(context);
         }
         transport == Transport::Close
+    }
+
+    /// Where to read the rest of a large message to, past the buffer that all share, and at most so much.
+    pub(super) fn room<'e>(&self, extra: &'e mut Option<Box<Extra>>) -> Option<&'e mut [u8]> {
+        let left = usize::try_from(self.connection.payload_left()).unwrap_or(usize::MAX);
+        if left < IN_PLACE || !self.is_open() {
+            return None;
+        }
+        Some(extra.as_mut()?.message.as_mut()?.room(left.min(AT_A_TIME)))
     }
 
     /// Tells the handler that the connection is no more. It does not know yet: where it was told of an

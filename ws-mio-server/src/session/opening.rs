@@ -8,7 +8,7 @@ use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Config, Connection, Pongs, Scratch, Server};
 
-use super::open::Open;
+use super::open::{Open, Read};
 use super::{Handlers, Phase};
 use crate::auth::{BEARER, OnDenied};
 use crate::clock;
@@ -152,7 +152,7 @@ impl Opening {
         }
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
         let mut open = open.with_memory(memory);
-        if open.receive(key, rest, scratch, extra, handlers, context) {
+        if open.receive(key, Read::Bytes(rest), scratch, extra, handlers, context) {
             return Some(Phase::Ending { since: context.now });
         }
         Some(Phase::Open(open))

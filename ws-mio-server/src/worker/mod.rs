@@ -25,7 +25,7 @@ use crate::context::Context;
 use crate::id::Key;
 use crate::listener::is_exhaustion;
 use crate::mailbox::Mailbox;
-use crate::session::{Application, Fate, HIGH_WATER, Session};
+use crate::session::{Application, Fate, HIGH_WATER, Read, Session};
 use crate::timer::{Tick, Wheel};
 use exchange::Overflow;
 use report::report;
@@ -253,18 +253,20 @@ impl Worker {
             let most = if slot.session.is_compressed() { COMPRESSED } else { BUFFER };
             let buffer = self.buffer.get_mut(..most).unwrap_or_default();
             match slot.receive(buffer) {
-                Ok(0) => {
+                Ok(None) => {
                     slot.session.end_of_input(key, handlers, context);
                     return self.settle(key);
                 }
-                Ok(n) => {
+                Ok(Some((read, more))) => {
                     if slot.session.is_opening() {
                         context.peer = slot.stream.peer_addr().ok().map(|address| address.ip());
                     }
-                    let bytes = buffer.get_mut(..n).unwrap_or_default();
-                    slot.session.receive(key, bytes, &mut self.scratch, handlers, context);
+                    if let Read::Bytes(bytes) = &read {
+                        context.cork.lend_read(bytes);
+                    }
+                    slot.session.receive(key, read, &mut self.scratch, handlers, context);
                     self.settle(key);
-                    if n < most && !to_the_end {
+                    if !more && !to_the_end {
                         return;
                     }
                     budget = budget.saturating_sub(1);
@@ -283,8 +285,8 @@ impl Worker {
     fn settle(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         report(slot, &mut self.context);
-        if slot.send_cork(&mut self.context).is_err() {
-            self.context.cork.clear();
+        if slot.send_cork(&mut self.context, &self.buffer).is_err() {
+            self.context.clear_cork();
             self.remove(key);
         } else {
             self.finish(key);
@@ -331,7 +333,7 @@ impl Worker {
         slot.session.lost(key, &mut self.handlers, &mut self.context);
         report(slot, &mut self.context);
         // Nothing can be sent to it.
-        self.context.cork.clear();
+        self.context.clear_cork();
         for topic in slot.session.take_topics() {
             self.context.topics.unsubscribe(&topic, key);
         }

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::frame::Frame;
 use crate::id::Key;
 use crate::outbox::BATCH;
-use crate::session::Session;
+use crate::session::{Read, Session};
 use crate::timer::{Tick, Wheel};
 
 const _: () = assert!(usize::BITS >= 64, "a connection's key must fit into a token");
@@ -57,12 +57,22 @@ impl Slot {
         poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Reads what has come, as much as fits; none: the peer's end has come.
+    /// Reads what has come, to `buffer` or to where a large message is put together: what was read, and
+    /// whether more may wait; nothing: the peer's end has come.
     // By system calls of their own: those of libc are points of cancellation, which costs as much as all
     // that is done here for a message.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (_, n) = net::recv(&self.stream, buffer, RecvFlags::empty())?;
-        Ok(n)
+    pub(super) fn receive<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+    ) -> io::Result<Option<(Read<'b>, bool)>> {
+        let recv = |buffer: &mut [u8]| net::recv(&self.stream, buffer, RecvFlags::empty());
+        if let Some(room) = self.session.room() {
+            let (_, n) = recv(room)?;
+            return Ok((n > 0).then_some((Read::InPlace(n), n == room.len())));
+        }
+        let (_, n) = recv(buffer)?;
+        let full = n == buffer.len();
+        Ok(buffer.get_mut(..n).filter(|_| n > 0).map(|bytes| (Read::Bytes(bytes), full)))
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -96,32 +106,43 @@ impl Slot {
         }
     }
 
-    /// Sends the cork, at once if nothing is queued; the rest is queued.
-    pub(super) fn send_cork(&mut self, context: &mut Context) -> io::Result<()> {
-        if context.cork.is_empty() {
+    /// Sends the cork, at once if nothing is queued; the rest is queued. `read` is what was read to.
+    pub(super) fn send_cork(&mut self, context: &mut Context, read: &[u8]) -> io::Result<()> {
+        let Context { cork, arriving, counters, settings, now, .. } = &mut *context;
+        if cork.is_empty() {
             return Ok(());
         }
         let mut sent = 0;
-        if self.session.queued() == 0 {
-            while let Some(bytes) =
-                context.cork.bytes().get(sent..).filter(|bytes| !bytes.is_empty())
-            {
-                context.counters.writes.add_one();
-                match self.send(bytes) {
-                    Ok(n) => sent = sent.saturating_add(n),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        self.blocked = true;
-                        break;
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
+        while self.session.queued() == 0 && sent < cork.len() {
+            counters.writes.add_one();
+            let result = match cork.in_one_piece() {
+                Some(bytes) => self.send(bytes.get(sent..).unwrap_or_default()),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); BATCH];
+                    let filled = fill(&mut slices, cork.pieces(read), sent);
+                    self.send_all(slices.get(..filled).unwrap_or_default())
                 }
+            };
+            match result {
+                Ok(n) => sent = sent.saturating_add(n),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
-        self.session.queue(context.cork.bytes().get(sent..).unwrap_or_default(), context.now);
-        context.cork.clear();
-        let limit = usize::try_from(context.settings.max_message).unwrap_or(usize::MAX);
-        if self.session.queued() > limit.saturating_add(context.settings.max_queued) {
+        if sent < cork.len() {
+            for piece in cork.pieces(read) {
+                let skip = sent.min(piece.len());
+                sent = sent.saturating_sub(skip);
+                self.session.queue(piece.get(skip..).unwrap_or_default(), *now);
+            }
+        }
+        cork.clear(arriving);
+        let limit = usize::try_from(settings.max_message).unwrap_or(usize::MAX);
+        if self.session.queued() > limit.saturating_add(settings.max_queued) {
             self.close_slow(context);
         }
         Ok(())
@@ -147,8 +168,10 @@ impl Slot {
 
     fn close_slow(&mut self, context: &mut Context) {
         self.session.close(CloseCode::TRY_AGAIN_LATER, "too slow: too much waits", context);
-        self.session.queue(context.cork.bytes(), context.now);
-        context.cork.clear();
+        // A Close frame is in one piece.
+        let bytes = context.cork.in_one_piece().unwrap_or_default();
+        self.session.queue(bytes, context.now);
+        context.cork.clear(&mut context.arriving);
     }
 
     /// Sends what is queued until nothing is left or the kernel takes no more.
@@ -176,4 +199,23 @@ impl Slot {
         }
         Ok(())
     }
+}
+
+/// Fills slices with what is behind the first `skip` bytes of some pieces.
+fn fill<'a>(
+    slices: &mut [IoSlice<'a>],
+    pieces: impl Iterator<Item = &'a [u8]>,
+    mut skip: usize,
+) -> usize {
+    let rest = pieces.filter_map(|piece| {
+        let skipped = skip.min(piece.len());
+        skip = skip.saturating_sub(skipped);
+        piece.get(skipped..).filter(|rest| !rest.is_empty())
+    });
+    let mut filled: usize = 0;
+    for (slice, rest) in slices.iter_mut().zip(rest) {
+        *slice = IoSlice::new(rest);
+        filled = filled.saturating_add(1);
+    }
+    filled
 }
