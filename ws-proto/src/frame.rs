@@ -74,21 +74,22 @@ impl Header {
     fn with_first(first: u8, len: u64, key: Option<[u8; 4]>) -> Self {
         let mask = if key.is_some() { 0x80 } else { 0 };
         let [a, b, c, d] = key.unwrap_or_default();
-        let (bytes, len) = match (u8::try_from(len), u16::try_from(len)) {
-            (Ok(short @ 0..=125), _) => {
-                ([first, mask | short, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0], 2u8)
+        // The key stands behind the length, whose extended form is of 0, 2 or 8 bytes.
+        let (start, key_at) = match u16::try_from(len) {
+            Ok(len @ 0..126) => ([first, mask | len.to_le_bytes()[0], a, b, c, d, 0, 0, 0, 0], 2),
+            Ok(len) => {
+                let [m, n] = len.to_be_bytes();
+                ([first, mask | 126, m, n, a, b, c, d, 0, 0], 4)
             }
-            (_, Ok(medium)) => {
-                let [m, n] = medium.to_be_bytes();
-                ([first, mask | 126, m, n, a, b, c, d, 0, 0, 0, 0, 0, 0], 4)
-            }
-            _ => {
+            Err(_) => {
                 let [m, n, o, p, q, r, s, t] = len.to_be_bytes();
-                ([first, mask | 127, m, n, o, p, q, r, s, t, a, b, c, d], 10)
+                ([first, mask | 127, m, n, o, p, q, r, s, t], 10u8)
             }
         };
+        let [s0, s1, s2, s3, s4, s5, s6, s7, s8, s9] = start;
+        let bytes = [s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, a, b, c, d];
         let masking = if key.is_some() { 4 } else { 0 };
-        Self { bytes, len: len.saturating_add(masking), key }
+        Self { bytes, len: key_at.saturating_add(masking), key }
     }
 
     /// The header of a whole message from a server: the same for every peer that has agreed to no

@@ -64,9 +64,16 @@ impl Sink for Slice<'_> {
 pub(crate) fn put<'f>(free: &'f mut [u8], head: &[u8], body: &[u8]) -> Result<&'f mut [u8], Full> {
     let (to_head, free) = free.split_at_mut_checked(head.len()).ok_or(Full)?;
     let to_body = free.get_mut(..body.len()).ok_or(Full)?;
-    to_head.copy_from_slice(head);
-    to_body.copy_from_slice(body);
+    copy(to_head, head);
+    copy(to_body, body);
     Ok(to_body)
+}
+
+/// Copies as much of `from` as fits. Not `copy_from_slice`: it keeps a panic path when compiled for size.
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
 }
 
 impl Store for Slice<'_> {

@@ -72,8 +72,9 @@ impl Read for Uart {
         while !self.has_byte() {
             // SAFETY: waits for an interrupt, which stays pending as it is masked, so none is missed.
             unsafe { core::arch::asm!("wfi", options(nomem, nostack)) };
-            poke(UART0 + INTERRUPTS, 2);
+            // In this order: a byte that comes behind the second makes the interrupt pending anew.
             poke(NVIC_UNPEND, 1);
+            poke(UART0 + INTERRUPTS, 2);
         }
         let mut n = 0;
         for to in buffer {

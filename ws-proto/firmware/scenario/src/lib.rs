@@ -51,14 +51,22 @@ impl Random {
     }
 }
 
-/// Connects to `target` and says what there is to say.
+/// The request for a target that may stand behind a host's name.
+fn request(target: &str) -> Ask<'_> {
+    match target.split_at(target.find('/').unwrap_or(0)) {
+        ("", target) => Ask { host: "ws.example", target, ..Ask::default() },
+        (host, target) => Ask { host, target, ..Ask::default() },
+    }
+}
+
+/// Connects to `target`.
 fn connect<'b, S: Read + Write>(
     stream: S,
     target: &'b str,
     random: &'b mut Random,
     buffers: Buffers<'b>,
 ) -> Result<Socket<'b, S, Client<impl FnMut() -> [u8; 4] + 'b>>, Error<S::Error>> {
-    let ask = Ask { host: "ws.example", target, ..Ask::default() };
+    let ask = request(target);
     let nonce = random.nonce();
     Socket::connect(stream, ask, nonce, || random.word(), Config::default(), buffers)
 }
@@ -161,6 +169,26 @@ pub fn speak<S: Read + Write>(
     goodbye(&mut socket)
 }
 
+/// Waits for one text message, which `show` is given.
+///
+/// # Errors
+/// What went wrong.
+pub fn ask<S: Read + Write>(
+    stream: S,
+    target: &str,
+    random: &mut Random,
+    show: impl FnOnce(&str),
+) -> Result<(), Failure<S::Error>> {
+    let (mut read, mut write, mut whole) = ([0; 512], [0; 256], [0; 64]);
+    let buffers = Buffers { read: &mut read, write: &mut write };
+    let mut socket = connect(stream, target, random, buffers)?;
+    match socket.read_message(&mut whole)? {
+        Some(Message::Text(text)) => show(text),
+        _ => return Err(Failure::Unexpected("a text")),
+    }
+    Ok(())
+}
+
 /// Echoes whatever comes, as it comes, until the server is done: what a test suite asks of a client. How the
 /// connection ends is for the suite to judge.
 ///
@@ -173,7 +201,7 @@ pub fn mirror<S: Read + Write>(
 ) -> Result<(), Failure<S::Error>> {
     let (mut read, mut write) = ([0; 4096], [0; 4096 + 14]);
     let buffers = Buffers { read: &mut read, write: &mut write };
-    let ask = Ask { host: "ws.example", target, ..Ask::default() };
+    let ask = request(target);
     let nonce = random.nonce();
     let config = Config { max_message: 16 << 20, ..Config::default() };
     let mut socket = Socket::connect(stream, ask, nonce, || random.word(), config, buffers)?;

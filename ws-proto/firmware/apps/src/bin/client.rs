@@ -1,5 +1,5 @@
 //! A client over a serial port that is the TCP stream. Its arguments say what it does: `echo /echo`,
-//! `listen /relay/ROOM`, `speak /relay/ROOM`, `mirror TARGET`.
+//! `listen /relay/ROOM`, `speak /relay/ROOM`, `mirror TARGET`, `ask TARGET`, where a target may have its host in front.
 #![no_std]
 #![no_main]
 
@@ -21,11 +21,12 @@ fn main() -> bool {
         "echo" => scenario::echo(uart, target, random, LONG),
         "listen" => scenario::listen(uart, target, random, || semihosting::print("joined\n")),
         "speak" => scenario::speak(uart, target, random),
+        "ask" => scenario::ask(uart, target, random, semihosting::print),
         "mirror" => scenario::mirror(uart, target, random),
-        _ => Err(Failure::Unexpected("an argument: echo, listen, speak or mirror")),
+        _ => Err(Failure::Unexpected("an argument: echo, listen, speak, mirror or ask")),
     };
     match done {
-        Ok(()) => semihosting::print("done\n"),
+        Ok(()) => semihosting::print("\ndone\n"),
         Err(Failure::Socket(ref error)) => drop(writeln!(Host, "failed: {error}")),
         Err(Failure::Unexpected(what)) => drop(writeln!(Host, "failed: {what} did not come")),
     }
