@@ -16,6 +16,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
@@ -48,7 +49,7 @@ pub struct Settings {
 /// One setting.
 #[derive(Debug)]
 struct Setting {
-    arg: Arg,
+    arg: &'static Arg,
     values: Vec<String>,
     origin: Origin,
 }
@@ -87,16 +88,23 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// Built once, for that takes a while.
+static COMMAND: LazyLock<Command> = LazyLock::new(|| {
+    let command = Command::new("settings").allow_negative_numbers(true).disable_help_flag(true);
+    let mut command = ServeArgs::augment_args(command);
+    command.build();
+    command
+});
+
 /// A command with a flag for each setting.
 #[must_use]
 pub fn command() -> Command {
-    ServeArgs::augment_args(Command::new("settings").allow_negative_numbers(true))
+    COMMAND.clone()
 }
 
 /// The flags of all settings, by their names.
-fn arguments() -> impl Iterator<Item = (String, Arg)> {
-    let arguments: Vec<Arg> = command().get_arguments().cloned().collect();
-    arguments.into_iter().filter_map(|arg| Some((arg.get_long()?.to_owned(), arg)))
+fn arguments() -> impl Iterator<Item = (&'static str, &'static Arg)> {
+    COMMAND.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)))
 }
 
 fn variable(name: &str) -> String {
@@ -145,7 +153,7 @@ impl Settings {
                 let given = raw.map(|value| value.to_string_lossy().into_owned());
                 Setting { values: given.collect(), origin: Origin::Flag, arg }
             } else if let Some((name, value)) = of_environment {
-                let values = match is_list(&arg) {
+                let values = match is_list(arg) {
                     true => value.split(',').map(|value| value.trim().to_owned()).collect(),
                     false => vec![value.clone()],
                 };
@@ -155,7 +163,7 @@ impl Settings {
                 let origin = Origin::File(config, entry.line);
                 Setting { values: entry.values.clone(), origin, arg }
             } else {
-                let values = match is_switch(&arg) {
+                let values = match is_switch(arg) {
                     true => vec!["false".to_owned()],
                     false => {
                         let defaults = arg.get_default_values().iter();
@@ -244,7 +252,7 @@ impl Setting {
     /// The setting in flags.
     fn flags(&self) -> impl Iterator<Item = String> {
         let name = self.name();
-        let switch = is_switch(&self.arg);
+        let switch = is_switch(self.arg);
         let values = self.values.iter().filter(move |value| !switch || is_true(value));
         values.map(move |value| match switch {
             true => format!("--{name}"),
@@ -256,9 +264,9 @@ impl Setting {
     fn toml(&self) -> Option<String> {
         let quoted = |value: &String| format!("\"{}\"", file::escape(value));
         match self.values.as_slice() {
-            [value] if is_switch(&self.arg) => Some(is_true(value).to_string()),
-            [] if is_list(&self.arg) => Some("[]".to_owned()),
-            values if is_list(&self.arg) => {
+            [value] if is_switch(self.arg) => Some(is_true(value).to_string()),
+            [] if is_list(self.arg) => Some("[]".to_owned()),
+            values if is_list(self.arg) => {
                 Some(format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", ")))
             }
             [value] if value.parse::<u32>().is_ok() => Some(value.clone()),
@@ -274,10 +282,10 @@ impl Setting {
             return Ok(());
         }
         let problem = |due: &str| Err(format!("{origin}: {}: {due}", self.name()));
-        if !is_list(&self.arg) && values.len() != 1 {
+        if !is_list(self.arg) && values.len() != 1 {
             return problem("one value is due, not a list");
         }
-        if is_switch(&self.arg) && !values.iter().all(|value| is_true(value) || is_false(value)) {
+        if is_switch(self.arg) && !values.iter().all(|value| is_true(value) || is_false(value)) {
             return problem("true or false is due");
         }
         let flags = std::iter::once(String::new()).chain(self.flags());
@@ -335,7 +343,8 @@ fn variables(
 fn meant(name: &str) -> Option<String> {
     let like = |known: &str| strsim::jaro_winkler(known, &name.to_lowercase().replace('_', "-"));
     let names = arguments().map(|(known, _)| known);
-    names.filter(|known| like(known) > 0.75).max_by(|a, b| like(a).total_cmp(&like(b)))
+    let most = names.filter(|known| like(known) > 0.75).max_by(|a, b| like(a).total_cmp(&like(b)));
+    most.map(str::to_owned)
 }
 
 fn unknown(name: &str, meant: Option<&str>) -> String {

@@ -40,12 +40,12 @@ pub fn reference() -> String {
         let defaults: Vec<_> =
             arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
         let default = match defaults.as_slice() {
-            _ if is_switch(&arg) => "`false`".to_owned(),
-            [] if is_list(&arg) => "none".to_owned(),
+            _ if is_switch(arg) => "`false`".to_owned(),
+            [] if is_list(arg) => "none".to_owned(),
             [] => told.unwrap_or("not set").to_owned(),
             defaults => format!("`{}`", defaults.join(", ")),
         };
-        let kind = match (is_list(&arg), is_switch(&arg)) {
+        let kind = match (is_list(arg), is_switch(arg)) {
             (true, _) => format!("a list of {value}"),
             (_, true) => "true or false".to_owned(),
             _ => value,
@@ -54,9 +54,9 @@ pub fn reference() -> String {
         let _ = write!(
             text,
             "\n## `{name}`\n\n{help}\n\n{kind}; default: {default}; `--{name}`, `{}`\n",
-            variable(&name)
+            variable(name)
         );
-        for choice in arg.get_possible_values().iter().filter(|_| !is_switch(&arg)) {
+        for choice in arg.get_possible_values().iter().filter(|_| !is_switch(arg)) {
             let help = choice.get_help().map(ToString::to_string).unwrap_or_default();
             let line = if text.ends_with(")\n") || text.ends_with("`\n") { "\n" } else { "" };
             let _ = writeln!(text, "{line}- `{}`: {help}", choice.get_name());

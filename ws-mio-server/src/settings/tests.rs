@@ -135,7 +135,7 @@ fn the_reference_is_current() {
 
 /// Names of settings and values that are nearly right, and anything.
 fn word() -> impl Strategy<Value = String> {
-    let names: Vec<String> = arguments().map(|(name, _)| name).collect();
+    let names: Vec<String> = arguments().map(|(name, _)| name.to_owned()).collect();
     static VALUES: [&str; 13] = [
         "1",
         "-1",
