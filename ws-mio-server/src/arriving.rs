@@ -2,6 +2,7 @@
 
 use std::cmp::min;
 
+use simdutf8::basic::from_utf8;
 use ws_proto::{Kind, Message};
 
 /// How much memory a message is given at first, and at least at a time, once it is larger than a read.
@@ -72,7 +73,7 @@ impl Arriving {
     pub(crate) fn message(&self) -> Message<'_> {
         match self.kind {
             // The connection has checked that it is text.
-            Kind::Text => Message::Text(str::from_utf8(self.bytes()).unwrap_or_default()),
+            Kind::Text => Message::Text(from_utf8(self.bytes()).unwrap_or_default()),
             Kind::Binary => Message::Binary(self.bytes()),
         }
     }

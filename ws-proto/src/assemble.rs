@@ -1,6 +1,6 @@
 //! Whole messages from parts.
 
-use crate::{Event, Full, Message, Part, Store};
+use crate::{Event, Full, Message, Part, Store, utf8};
 
 /// Puts the parts of messages together in a store of the caller's: a slice ([`Slice`](crate::Slice)), a
 /// `heapless::Vec<u8, N>`, or with the feature `alloc` a `Vec<u8>`.
@@ -54,7 +54,7 @@ impl<S: Store> Assembler<S> {
                     return Ok(None);
                 }
                 // Parts of text are text, so this fails only if the store isn't true to its bytes.
-                let text = core::str::from_utf8(self.store.stored()).map_err(|_| Full)?;
+                let text = utf8::validate(self.store.stored()).map_err(|_| Full)?;
                 Ok(Some(Message::Text(text)))
             }
             Event::Binary(part) => {

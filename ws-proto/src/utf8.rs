@@ -1,5 +1,23 @@
 //! UTF-8 that comes in pieces (RFC 6455 §8.1): a code point that a piece cuts is held back.
 
+use core::str::{self, Utf8Error};
+
+/// From this length on vectors are worth their beginning.
+#[cfg(feature = "simdutf8")]
+const LONG: usize = 64;
+
+/// What `str::from_utf8` says, sooner.
+#[inline]
+pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    #[cfg(feature = "simdutf8")]
+    if bytes.len() >= LONG
+        && let Ok(text) = simdutf8::basic::from_utf8(bytes)
+    {
+        return Ok(text);
+    }
+    str::from_utf8(bytes)
+}
+
 /// The first bytes of a code point whose rest has not come: a proper prefix of a valid sequence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
@@ -63,7 +81,7 @@ impl Held {
         let len = self.len().saturating_add(next.len());
         *self = Self::NOTHING;
         let bytes = joined.get(..len).unwrap_or_default();
-        match core::str::from_utf8(bytes) {
+        match str::from_utf8(bytes) {
             Ok(_) => Joined::Char(joined, len),
             Err(error) if error.error_len().is_none() => {
                 self.hold(bytes);

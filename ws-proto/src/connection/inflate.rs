@@ -1,13 +1,11 @@
 //! Compressed messages in and out (RFC 7692 §6, §7.2).
 
-use core::str;
-
 use super::Connection;
 use super::send::write;
 use crate::deflate::{Deflater, End, Inflater};
 use crate::frame::Opcode;
 use crate::input::Bytes;
-use crate::utf8::Held;
+use crate::utf8::{self, Held};
 use crate::{Error, Event, Header, Input, Kind, Message, Part, Role, SendError, Sink, mask};
 
 /// How much compressed data is unmasked at a time. What a step leaves of it is masked again, so this must not
@@ -145,7 +143,7 @@ impl<R: Role> Connection<R> {
         }
         let (mut len, mut last) = (held.len().saturating_add(inflated.produced), done);
         if kind == Kind::Text
-            && let Err(error) = str::from_utf8(inflater.out(len))
+            && let Err(error) = utf8::validate(inflater.out(len))
         {
             len = self.hold_back(inflater.out(len), error, last)?;
             last = false;
@@ -172,7 +170,7 @@ pub(super) fn part_of<'i>(kind: Kind, data: &'i [u8], part: Part<'static, ()>) -
     match kind {
         // It was found to be text when it was inflated.
         Kind::Text => {
-            Event::Text(Part { data: str::from_utf8(data).unwrap_or_default(), first, last })
+            Event::Text(Part { data: utf8::validate(data).unwrap_or_default(), first, last })
         }
         Kind::Binary => Event::Binary(Part { data, first, last }),
     }

@@ -8,7 +8,7 @@ use super::inflate::{Inflation, part_of};
 use super::{Connection, Section};
 use crate::frame::{Control, Opcode, Start};
 use crate::input::Bytes;
-use crate::utf8::Joined;
+use crate::utf8::{self, Joined};
 use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, Scratch, mask};
 
 /// What inflates compressed messages, if anything does.
@@ -239,13 +239,13 @@ impl<R: Role> Connection<R> {
 
     /// Text behind whole code points.
     fn text<'b>(&mut self, data: &'b [u8], last: bool) -> Result<Step<'b>, Error> {
-        let (text, last) = match str::from_utf8(data) {
+        let (text, last) = match utf8::validate(data) {
             Ok(text) => (text, last),
             Err(error) => {
                 let valid = self.hold_back(data, error, last)?;
                 (
                     data.get(..valid)
-                        .and_then(|text| str::from_utf8(text).ok())
+                        .and_then(|text| utf8::validate(text).ok())
                         .unwrap_or_default(),
                     false,
                 )

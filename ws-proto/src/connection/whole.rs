@@ -3,7 +3,7 @@
 use core::str;
 
 use super::{Connection, Section};
-use crate::{Event, Input, Kind, Part, Role, mask};
+use crate::{Event, Input, Kind, Part, Role, mask, utf8};
 
 impl<R: Role> Connection<R> {
     /// The next event, if it is that of an unfragmented message (RFC 6455 §5.4), uncompressed, all of
@@ -36,7 +36,7 @@ impl<R: Role> Connection<R> {
         let (first, last) = (true, true);
         match frame.kind {
             Kind::Binary => Some(Event::Binary(Part { data, first, last })),
-            Kind::Text => match str::from_utf8(data) {
+            Kind::Text => match utf8::validate(data) {
                 Ok(data) => Some(Event::Text(Part { data, first, last })),
                 Err(error) => self.invalid_text(data, error),
             },
