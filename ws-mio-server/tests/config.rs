@@ -92,6 +92,13 @@ fn settings_are_checked_and_printed_without_a_server() {
     // What only shows when it is put to use is checked, too.
     let (code, _, stderr) = run(&["check-config", "--listen", "0.0.0.0:1"], &[]);
     assert!(code == Some(1) && stderr.contains("--auth-jwks"), "{stderr}");
+    for (arguments, due) in [
+        (["check-config", "--auth-audience", "a"], "auth-jwks"),
+        (["check-config", "--proxy-protocol", "--log-level=warn"], "trusted-proxy"),
+    ] {
+        let (code, _, stderr) = run(&arguments, &[]);
+        assert!(code == Some(1) && stderr.contains(due), "{stderr}");
+    }
     let (code, _, stderr) = run(&["check-config"], &[("WSMIO_AUTH_JWKS", "/nowhere")]);
     assert!(code == Some(1) && stderr.contains("auth-jwks /nowhere"), "{stderr}");
 }

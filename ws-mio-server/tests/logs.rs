@@ -144,6 +144,39 @@ fn each_connection_has_one_record_that_says_who_ended_it_and_why() {
 }
 
 #[test]
+fn a_refusal_names_the_client_of_its_own_connection() {
+    let arguments =
+        ["--log-format", "json", "--trusted-proxy", "127.0.0.1", "--handshake-timeout", "200ms"];
+    let refused = |log: &str| {
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+        let lines = lines.filter(|line| line["message"] == "refused");
+        lines
+            .map(|line| (line["status"].as_u64().unwrap(), line["client"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let server = Server::start(&arguments);
+    let mut slow = Client::connect(server.address);
+    slow.write(b"GET ");
+    // This one's client is not that of the other.
+    let mut proxied = Client::connect(server.address);
+    let request = common::request("/echo");
+    let request = request.strip_suffix("\r\n").unwrap();
+    proxied.write(format!("{request}X-Forwarded-For: 192.0.2.1\r\n\r\n").as_bytes());
+    proxied.accepted();
+    assert!(slow.head().starts_with("HTTP/1.1 408 "));
+    assert_eq!(refused(&server.stop()), [(408, Value::Null)]);
+
+    let server = Server::start(&[&arguments[..], &["--proxy-protocol"]].concat());
+    for request in ["GET ", "GET / HTTP/1.1\n"] {
+        let mut client = Client::connect(server.address);
+        client.write(format!("PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n{request}").as_bytes());
+        client.head();
+    }
+    let due = Value::from("192.0.2.7");
+    assert_eq!(refused(&server.stop()), [(408, due.clone()), (400, due)]);
+}
+
+#[test]
 fn only_what_is_asked_for_is_told() {
     for (level, count) in [("info", 4), ("warn", 0)] {
         let arguments =

@@ -63,6 +63,15 @@ struct Upgraded {
     identity: Result<Option<Box<Identity>>, Denied>,
 }
 
+impl Preamble {
+    const fn client(self) -> Option<IpAddr> {
+        match self {
+            Self::Client(address) => Some(address),
+            Self::Due | Self::Nobody => None,
+        }
+    }
+}
+
 impl Opening {
     pub(super) const fn new(now: Instant) -> Self {
         Self { since: now, head: None }
@@ -82,7 +91,6 @@ impl Opening {
         let mut partial = self.head.take();
         let mut fresh = HeadReader::request();
         let is_first = partial.is_none();
-        context.client = None;
         let mut preamble = match &partial {
             Some(partial) => partial.preamble,
             None if context.settings.trust.preamble => Preamble::Due,
@@ -96,6 +104,7 @@ impl Opening {
             None => (&mut fresh, bytes),
         };
         let mut skipped = 0;
+        context.client = None;
         if matches!(preamble, Preamble::Due) {
             match read_preamble(bytes, context) {
                 Ok(None) => {}
@@ -107,6 +116,7 @@ impl Opening {
                 Err((status, reason)) => return Some(respond(status, &[], &reason, b"", context)),
             }
         }
+        context.client = preamble.client();
         let end = match preamble {
             Preamble::Due => Ok(None),
             _ => reader.end(bytes),
@@ -131,10 +141,7 @@ impl Opening {
             }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
-        let nearest = match preamble {
-            Preamble::Client(address) => Some(address),
-            Preamble::Due | Preamble::Nobody => context.peer,
-        };
+        let nearest = preamble.client().or(context.peer);
         let Some(Opened { route, params, deflate, memory, identity, connection }) =
             answer(head, nearest, handlers, context)
         else {
@@ -159,8 +166,11 @@ impl Opening {
     }
 
     pub(super) fn expire(&mut self, context: &mut Context) -> Option<Phase> {
-        (self.deadline(&context.settings) <= context.now)
-            .then(|| respond(408, &[], "the request did not come in time", b"", context))
+        if context.now < self.deadline(&context.settings) {
+            return None;
+        }
+        context.client = self.head.as_ref().and_then(|head| head.preamble.client());
+        Some(respond(408, &[], "the request did not come in time", b"", context))
     }
 
     pub(super) fn deadline(&self, settings: &Settings) -> Instant {
@@ -170,6 +180,7 @@ impl Opening {
 
 /// Refuses a request that has not come in whole when the server stops.
 pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
+    context.client = None;
     respond(503, &[Field::new("Retry-After", "1")], STOPPING, b"", context)
 }
 

@@ -217,6 +217,11 @@ impl ServeArgs {
 
     fn guard(&self, builder: Builder) -> Result<Builder, String> {
         let Some(file) = &self.auth_jwks else {
+            if self.auth_issuer.is_some() || !self.auth_audience.is_empty() {
+                return Err(
+                    "auth-issuer and auth-audience say nothing without auth-jwks".to_owned()
+                );
+            }
             let reachable = self.listen.iter().find(|address| !address.ip().is_loopback());
             return match reachable {
                 Some(address) if !self.insecure_no_auth => Err(format!(
