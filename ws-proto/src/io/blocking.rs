@@ -40,7 +40,6 @@ impl<'b, S: Read + Write, M: FnMut() -> [u8; 4]> Socket<'b, S, Client<M>> {
     ///
     /// # Errors
     /// [`Error::Stream`], [`Error::Ended`], [`Error::Request`], [`Error::Handshake`], [`Error::Full`].
-    #[inline(never)]
     pub fn connect(
         mut stream: S,
         ask: Ask<'b>,
@@ -99,7 +98,6 @@ impl<'b, S: Read + Write, R: Role> Socket<'b, S, R> {
     /// # Errors
     /// [`Error::Stream`]; if the stream can go on, call again. [`Error::Protocol`]: the peer has been told, and the
     /// next call gives [`Received::Closed`].
-    #[inline(never)]
     pub fn receive(&mut self) -> Result<Received<'_, 'b, S, R>, Error<S::Error>> {
         let next = self.link.next()?;
         write(&mut self.stream, &mut self.link.out)?;

@@ -38,6 +38,7 @@ unsafe extern "C" {
     static mut bss_start: u32;
     static mut bss_end: u32;
     static mut stack_limit: u32;
+    static stack_top: u32;
 }
 
 /// Comes from the start-up code, on a fresh stack.

@@ -1,6 +1,6 @@
 //! How deep the stack went.
 
-use super::stack_limit;
+use super::{stack_limit, stack_top};
 
 const PAINT: u32 = 0x5afe_c0de;
 
@@ -19,16 +19,15 @@ pub fn paint() {
     }
 }
 
-/// Bytes of stack between where this is called and the deepest that anything went since [`paint`].
+/// Bytes of stack that were in use at once, from its very top to the deepest that anything went since [`paint`].
 #[inline(never)]
 pub fn peak() -> usize {
-    let here = 0u32;
-    // SAFETY: the stack's memory, as in `paint`.
+    // SAFETY: the stack's memory, as in `paint`; of its top only the address is taken.
     unsafe {
         let mut at = &raw const stack_limit;
         while at.read_volatile() == PAINT {
             at = at.add(1);
         }
-        (&raw const here as usize).saturating_sub(at as usize)
+        (&raw const stack_top as usize).saturating_sub(at as usize)
     }
 }
