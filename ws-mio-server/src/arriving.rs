@@ -16,7 +16,7 @@ const POOL: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Arriving {
     kind: Kind,
-    /// All of it may be written to.
+    /// What has come, and what may be written to behind it.
     memory: Vec<u8>,
     len: usize,
 }
@@ -29,22 +29,17 @@ impl Arriving {
 
     /// Appends a part, in memory from the pool if it is a large one.
     pub(crate) fn push(&mut self, part: &[u8], pool: &mut Pool) {
-        let len = self.len.saturating_add(part.len());
-        if len > self.memory.len() {
-            if self.len == 0 && len >= STEP / 2 {
-                self.memory = pool.0.pop().unwrap_or_default();
-            }
-            if len > self.memory.len() {
-                // Twice as much as there is, so that many parts are not moved as often; but a first one may
-                // be all for long.
-                let room = if self.len == 0 { len } else { len.max(self.len.saturating_mul(2)) };
-                self.memory.resize(room, 0);
-            }
+        if self.memory.is_empty() && part.len() >= STEP / 2 {
+            self.memory = pool.0.pop().unwrap_or_default();
         }
-        if let Some(to) = self.memory.get_mut(self.len..len) {
-            to.copy_from_slice(part);
-            self.len = len;
+        let ready = self.memory.get_mut(self.len..).unwrap_or_default();
+        let (now, rest) = part.split_at(min(part.len(), ready.len()));
+        if let Some(to) = ready.get_mut(..now.len()) {
+            to.copy_from_slice(now);
         }
+        // No more is touched than what has come.
+        self.memory.extend_from_slice(rest);
+        self.len = self.len.saturating_add(part.len());
     }
 
     /// Memory for the next bytes of the message, at most `most`: never more than twice what has come.
