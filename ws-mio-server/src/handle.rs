@@ -54,7 +54,7 @@ pub struct Stats {
     pub accepted: u64,
     /// Requests refused.
     pub refused: u64,
-    /// Messages received.
+    /// Messages received, counted when all that came with them in one read is served.
     pub messages: u64,
     /// Reads from sockets.
     pub reads: u64,
