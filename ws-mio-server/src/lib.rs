@@ -32,6 +32,7 @@
 
 mod arriving;
 mod auth;
+mod builder;
 mod clock;
 mod context;
 mod cork;
@@ -64,6 +65,7 @@ mod topics;
 mod worker;
 
 pub use auth::{Authenticate, Denied, Identity, OnDenied, Request};
+pub use builder::Builder;
 pub use deflate::Deflate;
 pub use handle::{Busy, Handle, Stats};
 pub use handler::Handler;
@@ -74,7 +76,7 @@ pub use origin::{OriginPattern, OriginPatternError};
 pub use peer::{EndedBy, Ending, Peer};
 pub use proxy::{Network, NetworkError, ProxyHeader};
 pub use route::Page;
-pub use server::{Builder, Server};
+pub use server::Server;
 pub use start_error::StartError;
 pub use ws_proto::deflate::WindowBits;
 pub use ws_proto::{CloseCode, Message};

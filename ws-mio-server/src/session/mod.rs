@@ -1,5 +1,6 @@
 //! One connection from its first byte to its last, without a socket: bytes in, bytes out.
 
+mod answer;
 mod application;
 mod open;
 mod opening;
@@ -128,7 +129,7 @@ impl Session {
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
         match &mut self.phase {
             Phase::Open(open) => open.close(code, reason, &mut self.extra, context),
-            Phase::Opening(_) => self.phase = opening::refuse_stopping(context),
+            Phase::Opening(_) => self.phase = answer::refuse_stopping(context),
             Phase::Ending { .. } | Phase::Ended { .. } => {}
         }
     }

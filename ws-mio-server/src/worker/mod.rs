@@ -1,5 +1,6 @@
 //! The event loop of one worker, which joins sockets, sessions, topics and time.
 
+mod accept;
 mod exchange;
 mod report;
 mod slot;
@@ -23,10 +24,10 @@ use ws_proto::{CloseCode, Scratch};
 use crate::clock::Clock;
 use crate::context::Context;
 use crate::id::Key;
-use crate::listener::is_exhaustion;
 use crate::mailbox::Mailbox;
-use crate::session::{Application, Fate, HIGH_WATER, Read, Session};
+use crate::session::{Application, Fate, HIGH_WATER, Read};
 use crate::timer::{Tick, Wheel};
+use accept::Listener;
 use exchange::Overflow;
 use report::report;
 use slot::Slot;
@@ -39,10 +40,6 @@ const COMPRESSED: usize = 8 * 1024;
 /// How often a connection may be read from before others have their turn: for 256 KiB, or for 32 KiB that
 /// may be compressed.
 const READ_BUDGET: u32 = 4;
-/// How many connections are accepted before those that are open have their turn.
-const ACCEPT_BUDGET: usize = 64;
-/// How long accepting rests when descriptors or memory have run out.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// How long the worker waits before it tries again to pass on what another's mailbox had no room for.
 const CONGESTED: Duration = Duration::from_millis(1);
 
@@ -87,13 +84,6 @@ impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("number", &self.context.worker).finish_non_exhaustive()
     }
-}
-
-#[derive(Debug)]
-struct Listener {
-    socket: TcpListener,
-    /// Whether a connection may be waiting.
-    ready: bool,
 }
 
 impl Worker {
@@ -194,46 +184,6 @@ impl Worker {
         let due = self.slots.get(key).is_none_or(|slot| slot.ready);
         if !due && (event.is_readable() || event.is_read_closed() || event.is_error()) {
             self.read(key, event.is_read_closed() || event.is_error());
-        }
-    }
-
-    fn accept(&mut self) {
-        if self.exhausted.is_some_and(|until| self.context.now < until) {
-            return;
-        }
-        let was_exhausted = self.exhausted.take().is_some();
-        let mut budget = ACCEPT_BUDGET;
-        for listener in &mut self.listeners {
-            while listener.ready && budget > 0 {
-                budget = budget.saturating_sub(1);
-                match listener.socket.accept() {
-                    Ok((stream, _)) => {
-                        let session = Session::new(self.context.now);
-                        let key = self.slots.insert(Slot::new(stream, session));
-                        let Some(slot) = self.slots.get_mut(key) else { continue };
-                        if let Err(error) = slot.register(key, &self.poll) {
-                            tracing::warn!(%error, "a connection could not be registered");
-                            self.slots.remove(key);
-                            continue;
-                        }
-                        slot.schedule(key, &mut self.wheel, &self.context);
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
-                    Err(error) if is_exhaustion(&error) => {
-                        if !was_exhausted {
-                            tracing::warn!(
-                                %error,
-                                connections = self.slots.len(),
-                                "no connection can be accepted; trying again every 100 ms"
-                            );
-                        }
-                        self.exhausted = Some(self.context.now.after(ACCEPT_REST));
-                        return;
-                    }
-                    // The connection was gone before it was accepted.
-                    Err(_) => {}
-                }
-            }
         }
     }
 

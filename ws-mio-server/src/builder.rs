@@ -1,0 +1,218 @@
+//! What a server is to be, before it is bound.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ws_proto::deflate::WindowBits;
+use ws_proto::keepalive::Timing;
+
+use crate::auth::{Authenticate, Guard, OnDenied};
+use crate::context::Settings;
+use crate::deflate::{Deflate, Policy};
+use crate::proxy::Trust;
+use crate::route::{Route, Routes};
+use crate::session::Application;
+use crate::{Handler, Network, OriginPattern, Page, ProxyHeader, StartError};
+
+/// What a server is to be: routes, limits, deadlines. See
+/// [`Server::builder`](crate::Server::builder).
+#[must_use = "a builder does nothing until it is bound"]
+pub struct Builder {
+    pub(crate) routes: Routes,
+    pub(crate) handlers: Vec<Box<dyn Fn() -> Box<dyn Application>>>,
+    pub(crate) workers: Option<u16>,
+    pub(crate) settings: Settings,
+    pub(crate) policy: Policy,
+    on_denied: OnDenied,
+    pub(crate) error: Option<StartError>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            routes: Routes::default(),
+            handlers: Vec::new(),
+            workers: None,
+            settings: Settings {
+                max_message: 1024 * 1024,
+                max_queued: 1024 * 1024,
+                handshake_timeout: Duration::from_secs(5),
+                stall_timeout: Duration::from_secs(30),
+                timing: Timing::default(),
+                origins: Vec::new(),
+                guard: None,
+                trust: Trust::default(),
+            },
+            policy: Policy::new(),
+            on_denied: OnDenied::default(),
+            error: None,
+        }
+    }
+
+    /// Serves WebSocket connections at a path. `{name}` stands for any one segment of it, which
+    /// [`Peer::param`](crate::Peer::param) tells the handler. Each worker gets a clone of the handler.
+    pub fn route<H: Handler + Clone>(mut self, path: &str, handler: H) -> Self {
+        match u16::try_from(self.handlers.len()) {
+            Ok(number) => {
+                self.handlers.push(Box::new(move || Box::new(handler.clone())));
+                self.insert(path, Route::WebSocket(number))
+            }
+            Err(_) => {
+                self.error = Some(StartError::Route(path.to_owned(), "too many routes".to_owned()));
+                self
+            }
+        }
+    }
+
+    /// Serves a page at a path, for plain GET and HEAD requests.
+    pub fn page(self, path: &str, page: Page) -> Self {
+        self.insert(path, Route::Page(page))
+    }
+
+    /// How many event loops run, each on a thread of its own: 1 to 1024. Default: as many as there are
+    /// cores.
+    pub const fn workers(mut self, workers: u16) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The largest message that is accepted, in bytes; a larger one closes the connection with code
+    /// 1009. Default: 1 MiB.
+    pub const fn max_message(mut self, bytes: u64) -> Self {
+        self.settings.max_message = bytes;
+        self
+    }
+
+    /// How many bytes may wait for a peer that does not take them; a peer with more is closed with code
+    /// 1013. Replies to what the peer itself has sent may take as much as a message of
+    /// [`max_message`](Self::max_message) more. Default: 1 MiB.
+    pub const fn max_queued(mut self, bytes: usize) -> Self {
+        self.settings.max_queued = bytes;
+        self
+    }
+
+    /// How long bytes may wait for a peer that takes none of them, until it is closed with code 1013.
+    /// Default: 30 s.
+    pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.stall_timeout = timeout;
+        self
+    }
+
+    /// How long a request's head may take to come, in all. Default: 5 s.
+    pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long a closing handshake may take. Default: 5 s.
+    pub const fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timing.close_within = timeout;
+        self
+    }
+
+    /// After how much silence a peer is pinged; `None`: never. Default: 30 s.
+    pub const fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.settings.timing.ping_after = interval;
+        self
+    }
+
+    /// How long a peer that was pinged may stay silent until it counts as dead. Default: 10 s.
+    pub const fn pong_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timing.pong_within = timeout;
+        self
+    }
+
+    /// Lets browsers connect from pages of these origins, too; may be called several times. By default, they
+    /// may from pages of the host that the request names, and whoever says no origin, as no browser does,
+    /// always may. A refusal (403) logs what would have allowed it.
+    pub fn allow_origin(mut self, pattern: OriginPattern) -> Self {
+        self.settings.origins.push(pattern);
+        self
+    }
+
+    /// Asks who connects, at every WebSocket; pages are served to everyone. Default: nobody is asked.
+    pub fn authenticate(mut self, check: impl Authenticate) -> Self {
+        let on_denied = self.on_denied;
+        self.settings.guard = Some(Guard { check: Arc::new(check), on_denied });
+        self
+    }
+
+    /// How those are told who may not connect. Default: [`OnDenied::Status`].
+    pub const fn on_denied(mut self, on_denied: OnDenied) -> Self {
+        self.on_denied = on_denied;
+        if let Some(guard) = &mut self.settings.guard {
+            guard.on_denied = on_denied;
+        }
+        self
+    }
+
+    /// Believes proxies at these addresses when they say whom they speak for; may be called several times.
+    /// Default: nobody.
+    pub fn trust_proxy(mut self, network: Network) -> Self {
+        self.settings.trust.networks.push(network);
+        self
+    }
+
+    /// The field of a request in which trusted proxies say it. Default: [`ProxyHeader::XForwardedFor`].
+    pub const fn proxy_header(mut self, header: ProxyHeader) -> Self {
+        self.settings.trust.header = header;
+        self
+    }
+
+    /// Expects every connection to begin with a header of the PROXY protocol, version 1 or 2, and to come
+    /// from a trusted proxy; others are refused (400, 403).
+    pub const fn expect_proxy_protocol(mut self) -> Self {
+        self.settings.trust.preamble = true;
+        self
+    }
+
+    /// Whether and how messages are compressed (permessage-deflate). Default: [`Deflate::Shared`].
+    pub const fn deflate(mut self, deflate: Deflate) -> Self {
+        self.policy.deflate = deflate;
+        self
+    }
+
+    /// How hard to compress: 0 (not at all) to 9. Default: 1.
+    pub const fn deflate_level(mut self, level: u8) -> Self {
+        self.policy.settings.level = level;
+        self
+    }
+
+    /// How far back compressed data may refer, in both directions. Default: the largest, 32 KiB.
+    pub const fn deflate_window(mut self, window: WindowBits) -> Self {
+        self.policy.settings.sent.window = window;
+        self
+    }
+
+    /// A message of fewer bytes goes uncompressed. Default: 256, or 32 where it may refer to those before it
+    /// ([`Deflate::Dedicated`]).
+    pub const fn deflate_threshold(mut self, bytes: usize) -> Self {
+        self.policy.settings.threshold = Some(bytes);
+        self
+    }
+
+    /// How many bytes the connections of all workers together may come to need to compress and inflate:
+    /// 64 KiB each with shared contexts, up to 355 KiB each with dedicated ones. Beyond, new connections
+    /// get shared contexts, then none. Default: 1 GiB.
+    pub const fn deflate_memory(mut self, bytes: usize) -> Self {
+        self.policy.budget = bytes;
+        self
+    }
+
+    fn insert(mut self, path: &str, route: Route) -> Self {
+        if let Err(error) = self.routes.insert(path, route) {
+            self.error.get_or_insert(StartError::Route(path.to_owned(), error.to_string()));
+        }
+        self
+    }
+}

@@ -1,0 +1,245 @@
+//! Answers to requests: opening handshakes and pages.
+
+use std::net::IpAddr;
+
+use ws_proto::deflate::Agreement;
+use ws_proto::handshake::head::{self, RequestHead};
+use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
+use ws_proto::{CloseCode, Config, Connection, Pongs, Server};
+
+use super::{Handlers, Phase};
+use crate::auth::{BEARER, OnDenied};
+use crate::clock;
+use crate::context::{Context, Settings};
+use crate::deflate::Reserved;
+use crate::origin::{self, OriginRefused};
+use crate::route::{Page, Params, Route};
+use crate::{Denied, Identity, Request};
+
+/// A request that was accepted.
+pub(super) struct Opened {
+    pub(super) route: u16,
+    pub(super) params: Params,
+    pub(super) deflate: Option<Agreement>,
+    pub(super) memory: Option<Reserved>,
+    pub(super) identity: Option<Box<Identity>>,
+    pub(super) connection: Connection<Server>,
+}
+
+/// An opening handshake that was accepted.
+struct Upgraded {
+    agreed: Agreed,
+    memory: Option<Reserved>,
+    /// Who it is, or why it may not be here all the same.
+    identity: Result<Option<Box<Identity>>, Denied>,
+}
+
+/// Refuses a request that has not come in whole when the server stops.
+pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
+    context.client = None;
+    respond(503, &[Field::new("Retry-After", "1")], STOPPING, b"", context)
+}
+
+const STOPPING: &str = "the server is shutting down";
+
+/// Closes a connection of somebody who may not be here, where that is not told by a status of 401.
+const UNAUTHORIZED: u16 = 4401;
+
+/// Answers a complete request; `None` when that was all.
+pub(super) fn answer(
+    head: &[u8],
+    nearest: Option<IpAddr>,
+    handlers: &Handlers,
+    context: &mut Context,
+) -> Option<Opened> {
+    match try_answer(head, nearest, handlers, context) {
+        Ok(opened) => opened,
+        Err(Refusal { status, reason, fields, note }) => {
+            respond(status, fields, &reason, method(head), context);
+            if let Some(note) = note {
+                context.refused = Some((status, note));
+            }
+            None
+        }
+    }
+}
+
+/// A response that refuses a request.
+struct Refusal {
+    status: u16,
+    reason: String,
+    fields: &'static [Field<'static>],
+    /// What is logged instead of the reason: the peer need not know.
+    note: Option<String>,
+}
+
+impl Refusal {
+    fn new(status: u16, reason: impl ToString) -> Self {
+        Self { status, reason: reason.to_string(), fields: &[], note: None }
+    }
+}
+
+fn try_answer(
+    head: &[u8],
+    nearest: Option<IpAddr>,
+    handlers: &Handlers,
+    context: &mut Context,
+) -> Result<Option<Opened>, Refusal> {
+    let request = head::request(head).map_err(|error| Refusal::new(error.status(), error))?;
+    let client = nearest.map(|nearest| context.settings.trust.client(nearest, &request.fields));
+    context.client = client.filter(|client| Some(*client) != context.peer);
+    let routes = std::sync::Arc::clone(&context.routes);
+    let (route, params) = match routes.find(request.target) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(Refusal::new(404, "nothing is served at this path")),
+        Err(error) => return Err(Refusal::new(400, error)),
+    };
+    match *route {
+        Route::Page(page) => serve_page(page, &request, context).map(|()| None),
+        Route::WebSocket(route) => {
+            let Upgraded { agreed, memory, identity } =
+                upgrade(route, &request, handlers, context)?;
+            let deflate = agreed.deflate();
+            let memory = memory.and_then(|memory| context.pool.policy.settle(memory, deflate));
+            let max_message = context.settings.max_message;
+            let config = Config { max_message, pongs: Pongs::Automatic };
+            let mut connection = Connection::new(Server, config, agreed);
+            match identity {
+                Ok(identity) => {
+                    Ok(Some(Opened { route, params, deflate, memory, identity, connection }))
+                }
+                Err(denied) => {
+                    close_denied(&mut connection, &denied, context);
+                    Ok(None)
+                }
+            }
+        }
+    }
+}
+
+fn upgrade(
+    route: u16,
+    request: &RequestHead<'_>,
+    handlers: &Handlers,
+    context: &mut Context,
+) -> Result<Upgraded, Refusal> {
+    if request.minor_version != 1 {
+        return Err(Refusal::new(505, "WebSocket needs HTTP/1.1"));
+    }
+    let upgrade = Upgrade::parse(request.method, &request.fields).map_err(Refusal::from)?;
+    if context.stopping {
+        let fields = const { &[Field::new("Retry-After", "1")] };
+        return Err(Refusal { fields, ..Refusal::new(503, STOPPING) });
+    }
+    origin::check(&context.settings.origins, &request.fields)?;
+    let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
+    let asked = Request::new(request.target, &request.fields, clock::unix_time());
+    let identity = identify(&asked, &context.settings)?;
+    // A browser wants one of those that it offered, and a token can't be it.
+    let bearer = asked.subprotocol_token().and_then(|_| upgrade.choose(&[BEARER]));
+    let bearer = bearer.filter(|_| context.settings.guard.is_some());
+    let subprotocol = upgrade.choose(spoken.unwrap_or_default()).or(bearer);
+    let choice = Choice { subprotocol, fields: &[] };
+    let (accepted, memory) = match context.pool.policy.offer() {
+        Some((settings, memory)) => {
+            (upgrade.accept_deflate(choice, &settings, &mut context.cork), Some(memory))
+        }
+        None => (upgrade.accept(choice, &mut context.cork), None),
+    };
+    let agreed = accepted.map_err(|error| Refusal::new(500, error))?;
+    Ok(Upgraded { agreed, memory, identity })
+}
+
+/// Who it is that connects. The inner error is for a connection that is accepted, to be closed at once.
+fn identify(
+    request: &Request<'_>,
+    settings: &Settings,
+) -> Result<Result<Option<Box<Identity>>, Denied>, Refusal> {
+    let Some(guard) = &settings.guard else { return Ok(Ok(None)) };
+    match (guard.check.authenticate(request), guard.on_denied) {
+        (Ok(identity), _) => Ok(Ok(Some(Box::new(identity)))),
+        (Err(denied), OnDenied::Close) => Ok(Err(denied)),
+        (Err(denied), OnDenied::Status) => Err(denied.into()),
+    }
+}
+
+/// Closes a connection whose opening handshake was accepted only to tell why it can't stay.
+fn close_denied(connection: &mut Connection<Server>, denied: &Denied, context: &mut Context) {
+    if let Some(code) = CloseCode::new(UNAUTHORIZED) {
+        // A vector takes everything, and nothing was closed before.
+        let _ = connection.close(code, denied.told(), &mut context.cork);
+    }
+    context.counters.refused.add_one();
+    context.refused = Some((UNAUTHORIZED, denied.to_string()));
+}
+
+impl From<Reject> for Refusal {
+    fn from(reject: Reject) -> Self {
+        Self { fields: reject.fields(), ..Self::new(reject.status(), reject) }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        let note = Some(denied.to_string());
+        Self { fields: denied.challenge(), note, ..Self::new(401, denied.told()) }
+    }
+}
+
+impl From<OriginRefused> for Refusal {
+    fn from(refused: OriginRefused) -> Self {
+        let reason = "pages of this origin may not connect here";
+        Self { note: Some(refused.to_string()), ..Self::new(403, reason) }
+    }
+}
+
+/// Answers a plain request for a page. It may be of HTTP/1.0, as health checks often are.
+fn serve_page(page: Page, request: &RequestHead<'_>, context: &mut Context) -> Result<(), Refusal> {
+    match Upgrade::parse(request.method, &request.fields) {
+        Ok(_) => {
+            let reason = "no WebSocket endpoint is at this path, only a page";
+            return Err(Refusal::new(404, reason));
+        }
+        Err(Reject::NotAnUpgrade | Reject::Method) => {}
+        Err(Reject::Missing("Host")) if request.minor_version == 0 => {}
+        Err(reject) => return Err(reject.into()),
+    }
+    let fields = [Field::new("Content-Type", page.content_type)];
+    let response = Response { status: 200, fields: &fields, body: page.body };
+    if !matches!(request.method, "GET" | "HEAD") {
+        let fields = const { &[Field::new("Allow", "GET, HEAD")] };
+        let reason = "a page can only be read: GET or HEAD";
+        return Err(Refusal { fields, ..Refusal::new(405, reason) });
+    }
+    write(&response, request.method.as_bytes(), context);
+    Ok(())
+}
+
+/// Answers with a line of text and remembers what to log.
+pub(super) fn respond(
+    status: u16,
+    fields: &[Field<'_>],
+    reason: &str,
+    method: &[u8],
+    context: &mut Context,
+) -> Phase {
+    let body = format!("{reason}\n");
+    write(&Response { status, fields, body: body.as_bytes() }, method, context);
+    context.counters.refused.add_one();
+    context.refused = Some((status, reason.to_owned()));
+    Phase::Ending { since: context.now }
+}
+
+/// The method of a request, or what stands in its place.
+pub(super) fn method(head: &[u8]) -> &[u8] {
+    head.trim_ascii_start().split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+/// No response to HEAD has a body, not even a refusal (RFC 9110 §9.3.2).
+fn write(response: &Response<'_>, method: &[u8], context: &mut Context) {
+    // A vector takes everything.
+    let _ = match method {
+        b"HEAD" => response.write_head(&mut context.cork),
+        _ => response.write(&mut context.cork),
+    };
+}
