@@ -79,6 +79,12 @@ impl Builder {
         self.insert(path, Route::Page(page))
     }
 
+    /// Answers plain GET and HEAD requests at a path with status 200 while the server takes new connections,
+    /// and with 503 while it drains: load balancers ask there where to send clients.
+    pub fn readiness(self, path: &str) -> Self {
+        self.insert(path, Route::Readiness)
+    }
+
     /// How many event loops run, each on a thread of its own: 1 to 1024. Default: as many as there are
     /// cores.
     pub const fn workers(mut self, workers: u16) -> Self {

@@ -82,6 +82,10 @@ pub(crate) struct Counters {
     pub(crate) messages: Counter,
     pub(crate) reads: Counter,
     pub(crate) writes: Counter,
+    /// Connections that were closed because the server drains.
+    pub(crate) drained: Counter,
+    /// Connections that were dropped when the server stopped.
+    pub(crate) abandoned: Counter,
 }
 
 #[derive(Debug, Default)]

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ws_proto::{CloseCode, Message};
 
 use crate::PeerId;
+use crate::builder::Builder;
 use crate::context::Counters;
 use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
@@ -60,6 +62,10 @@ pub struct Stats {
     pub reads: u64,
     /// Writes to sockets.
     pub writes: u64,
+    /// Connections closed by [`Handle::drain`].
+    pub drained: u64,
+    /// Connections dropped when the server stopped: they had not ended in time.
+    pub abandoned: u64,
 }
 
 impl Handle {
@@ -99,7 +105,31 @@ impl Handle {
             messages: sum.messages.saturating_add(worker.messages.get()),
             reads: sum.reads.saturating_add(worker.reads.get()),
             writes: sum.writes.saturating_add(worker.writes.get()),
+            drained: sum.drained.saturating_add(worker.drained.get()),
+            abandoned: sum.abandoned.saturating_add(worker.abandoned.get()),
         })
+    }
+
+    /// Closes all connections with code 1012, one after the other over that time less the close deadline, or
+    /// at least half of it; then [`Server::run`](crate::Server::run) returns. Each worker closes 20 a second
+    /// or more, so a few need less time. Until then requests are answered, those for a WebSocket with
+    /// status 503. Zero: all are closed at once.
+    pub fn drain(&self, within: Duration) {
+        for worker in 0..self.mailboxes.len() {
+            // Commands to drain are always taken.
+            let _ = self.post(worker, Command::Drain(within));
+        }
+    }
+
+    /// Serves by the settings of another builder from here on: limits, deadlines, whom the server lets in and
+    /// believes. What a server is bound with stays as it was: routes, workers, compression. The largest
+    /// message stays so for connections that are open.
+    pub fn reload(&self, builder: Builder) {
+        let settings = Arc::new(builder.settings);
+        for worker in 0..self.mailboxes.len() {
+            // Commands to reload are always taken.
+            let _ = self.post(worker, Command::Reload(Arc::clone(&settings)));
+        }
     }
 
     /// Stops the server: no connection is accepted any more, each one is closed with code 1001, and

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mio::Waker;
 use ws_proto::CloseCode;
 
+use crate::context::Settings;
 use crate::frame::Frame;
 use crate::id::{Key, PeerId};
 
@@ -28,6 +30,10 @@ pub(crate) enum Command {
     Deliver(Publication),
     Send(Key, Arc<Frame>),
     Close(Key, CloseCode, String),
+    /// Close connections one after the other, within that time, then stop.
+    Drain(Duration),
+    /// Serve connections by these settings from here on.
+    Reload(Arc<Settings>),
     Shutdown,
 }
 
@@ -38,7 +44,7 @@ impl Command {
         let payload = match self {
             Self::Publish(publication) | Self::Deliver(publication) => publication.frame.len(),
             Self::Send(_, frame) => frame.len(),
-            Self::Close(..) | Self::Shutdown => 0,
+            Self::Close(..) | Self::Drain(_) | Self::Reload(_) | Self::Shutdown => 0,
         };
         payload.saturating_add(size_of::<Self>())
     }
@@ -95,7 +101,9 @@ impl Mailbox {
         let (lane, urgent) = match command {
             Command::Publish(_) => (&mut lanes.orders, false),
             Command::Deliver(_) | Command::Send(..) => (&mut lanes.deliveries, false),
-            Command::Close(..) | Command::Shutdown => (&mut lanes.deliveries, true),
+            Command::Close(..) | Command::Drain(_) | Command::Reload(_) | Command::Shutdown => {
+                (&mut lanes.deliveries, true)
+            }
         };
         if lane.bytes >= LIMIT && !urgent {
             return Err(command);

@@ -7,6 +7,7 @@ mod connect;
 mod log;
 mod proxies;
 mod serve;
+mod signals;
 mod token;
 
 use std::fs;
@@ -33,14 +34,16 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, matches: &ArgMatches) -> Result<ExitCode, String> {
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     match &cli.command {
-        None => serve::run(&settings(&cli.serve, matches)?)?,
-        Some(Command::Serve(args)) => serve::run(&settings(args, matches)?)?,
+        None => serve(&cli.serve, matches)?,
+        Some(Command::Serve(args)) => serve(args, matches)?,
         Some(Command::CheckConfig(args)) => {
-            let _ = serve::builder(&settings(args, matches)?)?;
+            let _ = serve::builder(&settings(args.config.as_deref(), matches)?)?;
             println!("the settings are good");
         }
         Some(Command::PrintConfig(args)) if args.reference => print!("{}", reference()),
-        Some(Command::PrintConfig(args)) => print!("{}", settings(&args.serve, matches)?),
+        Some(Command::PrintConfig(args)) => {
+            print!("{}", settings(args.serve.config.as_deref(), matches)?)
+        }
         Some(Command::Connect(args)) => return connect::run(args),
         Some(Command::Gen(args)) => print!("{}", proxies::configuration(args)?),
         Some(Command::Token(args)) => token::run(args)?,
@@ -48,11 +51,16 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn serve(args: &ServeCommand, matches: &ArgMatches) -> Result<(), String> {
+    let (config, matches) = (args.config.clone(), matches.clone());
+    serve::run(move || settings(config.as_deref(), &matches))
+}
+
 /// The settings of the command line, the environment and the file.
-fn settings(args: &ServeCommand, matches: &ArgMatches) -> Result<Settings, String> {
+fn settings(config: Option<&Path>, matches: &ArgMatches) -> Result<Settings, String> {
     let sources = Sources {
         flags: matches,
-        config: args.config.as_deref(),
+        config,
         environment: std::env::vars_os(),
         read: |file: &Path| fs::read_to_string(file),
     };

@@ -97,5 +97,5 @@ fn user(identity: &Identity) -> String {
 
 /// Whether a connection ended as it should: by a code that tells of nothing bad.
 const fn is_good(by: EndedBy, code: u16) -> bool {
-    !matches!(by, EndedBy::Network) && matches!(code, 1000 | 1001 | 1005)
+    !matches!(by, EndedBy::Network) && matches!(code, 1000 | 1001 | 1005 | 1012)
 }

@@ -14,6 +14,8 @@ pub(crate) enum Route {
     /// The handler with this number.
     WebSocket(u16),
     Page(Page),
+    /// Whether the server takes new connections.
+    Readiness,
 }
 
 /// A small resource for plain GET requests.

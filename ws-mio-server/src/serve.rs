@@ -1,27 +1,41 @@
 //! `ws-mio-server serve`: the server with its applications.
 
 use std::io::{self, ErrorKind, Write as _};
-use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use ws_mio_server::settings::Settings;
-use ws_mio_server::{Builder, Handle, Server, StartError};
+use ws_mio_server::{Builder, Server, StartError};
 
 use crate::app::{Echo, HEALTH, INDEX, Relay};
-use crate::log;
+use crate::clock::Clock;
+use crate::{log, signals};
 
-pub(crate) fn run(settings: &Settings) -> Result<(), String> {
+/// Serves by the settings that `read` comes to, now and when it is told to read them again.
+pub(crate) fn run(
+    read: impl Fn() -> Result<Settings, String> + Send + 'static,
+) -> Result<(), String> {
+    let clock = Clock::start();
+    let settings = &read()?;
     let _log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
     let server = builder(settings)?
         .bind(settings.listen())
         .map_err(|error| format!("{error}{}", advice(&error)))?;
-    stop_on_signal(server.handle()).map_err(|error| format!("no signal handler: {error}"))?;
+    let handle = server.handle();
+    signals::obey(handle.clone(), settings.clone(), read)
+        .map_err(|error| format!("no signal handler: {error}"))?;
     // Whoever waits for the banner may have gone away.
     let _ = banner(&server, settings);
     server.run().map_err(|error| format!("the event loop failed: {error}"))?;
-    tracing::info!("stopped");
+    let (stats, seconds) = (handle.stats(), clock.running().as_secs());
+    tracing::info!(
+        seconds,
+        served = stats.accepted,
+        refused = stats.refused,
+        messages = stats.messages,
+        drained = stats.drained,
+        abandoned = stats.abandoned,
+        "stopped"
+    );
     Ok(())
 }
 
@@ -30,6 +44,7 @@ pub(crate) fn builder(settings: &Settings) -> Result<Builder, String> {
     let builder = Server::builder()
         .page("/", INDEX)
         .page("/healthz", HEALTH)
+        .readiness("/readyz")
         .route("/echo", Echo)
         .route("/relay/{room}", Relay);
     settings.apply(builder)
@@ -54,22 +69,6 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     }
     writeln!(out, "{workers} worker{plural}, messages up to {limit} bytes. Ctrl-C stops.")?;
     out.flush()
-}
-
-/// Stops the server at the first signal to do so, and the process at the second.
-fn stop_on_signal(handle: Handle) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut signals = signals.forever();
-        if signals.next().is_some() {
-            tracing::info!("stopping: closing connections; once more stops at once");
-            handle.shutdown();
-        }
-        if signals.next().is_some() {
-            std::process::exit(1);
-        }
-    })?;
-    Ok(())
 }
 
 /// Lets the process have as many connections as it may.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use mio::{Poll, Waker};
@@ -69,6 +70,7 @@ impl Builder {
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), counters: Arc::clone(&counters) };
         let (settings, routes) = (Arc::new(self.settings), Arc::new(self.routes));
         let clock = Clock::start();
+        let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
         let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter());
         let workers = of_each.map(|(((worker, poll), listeners), counters)| {
             let context = Context {
@@ -90,7 +92,15 @@ impl Builder {
                 stopping: false,
             };
             let handlers = self.handlers.iter().map(|new| new()).collect();
-            Worker::new(poll, clock, listeners, handlers, Arc::clone(&mailboxes), context)
+            Worker::new(
+                poll,
+                clock,
+                listeners,
+                handlers,
+                Arc::clone(&mailboxes),
+                Arc::clone(&draining),
+                context,
+            )
         });
         let workers = workers.collect::<io::Result<_>>().map_err(StartError::System)?;
         Ok(Server { workers, handle, local_addrs })

@@ -12,99 +12,23 @@
 )]
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::BufRead;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Client, TEXT, close, until};
-use rustix::process::{Pid, Signal, kill_process};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ws-mio-server");
-
-/// The command as it runs; it ends with the test.
-struct Program {
-    child: Child,
-    banner: Vec<String>,
-    stderr: Option<BufReader<std::process::ChildStderr>>,
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Program {
-    fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut banner = Vec::new();
-        while !banner.last().is_some_and(|line: &String| line.contains("Ctrl-C")) {
-            banner.push(lines.next().expect("the banner ends"));
-        }
-        let stderr = child.stderr.take().map(BufReader::new);
-        Self { child, banner, stderr }
-    }
-
-    fn with(arguments: &[&str]) -> Self {
-        Self::start(Command::new(PROGRAM).args(["--listen", "127.0.0.1:0"]).args(arguments))
-    }
-
-    /// What the banner says can be opened, by its first word.
-    fn url(&self, word: &str) -> &str {
-        let mut lines = self.banner.iter().map(|line| line.split_whitespace());
-        lines.find(|line| line.clone().next() == Some(word)).unwrap().nth(1).unwrap()
-    }
-
-    fn address(&self) -> SocketAddr {
-        let url = self.url("page").strip_prefix("http://").unwrap();
-        url.strip_suffix('/').unwrap().parse().unwrap()
-    }
-
-    fn open(&self, path: &str) -> Client {
-        let mut client = Client::connect(self.address());
-        client.upgrade(path);
-        client
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        let mut status = None;
-        until("the program ends", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        status.unwrap()
-    }
-
-    /// Processor time that it has used so far, in hundredths of a second.
-    fn processor_time(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let (_, fields) = stat.rsplit_once(") ").unwrap();
-        let fields: Vec<_> = fields.split(' ').collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    }
-}
+use program::{PROGRAM, Program};
+use rustix::process::Signal;
 
 /// Runs the command to its end.
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
-
-fn get(program: &Program, path: &str) -> String {
-    let mut client = Client::connect(program.address());
-    client.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
-    String::from_utf8(client.rest()).unwrap()
 }
 
 #[test]
@@ -117,8 +41,9 @@ fn the_banner_names_addresses_that_can_be_opened() {
     assert_eq!(program.url("health"), format!("http://{address}/healthz"));
     let last = program.banner.last().unwrap();
     assert!(last.contains("1 worker,") && last.contains("65536 bytes"), "{last}");
-    assert!(get(&program, "/").contains("<html"));
-    assert!(get(&program, "/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(program.get("/").contains("<html"));
+    assert!(program.get("/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(program.get("/readyz").ends_with("\r\n\r\nready\n"));
     program.open("/echo").echo("Grüße");
     let [mut a, mut b] = [program.open("/relay/room"), program.open("/relay/room")];
     a.send(TEXT, b"to the other");
@@ -144,23 +69,21 @@ fn the_banner_names_addresses_that_can_be_opened() {
 }
 
 #[test]
-fn signals_close_connections_and_the_program_succeeds() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let mut program = Program::with(&["--workers", "2", "--close-timeout", "1m"]);
-        let mut clients = [(); 4].map(|()| program.open("/echo"));
-        program.signal(signal);
-        for client in &mut clients {
-            assert_eq!(client.frame().code(), 1001);
-            client.write(&close(1001, ""));
-            client.ended();
-        }
-        drop(clients);
-        assert_eq!(program.ended().code(), Some(0));
+fn an_interrupt_closes_connections_at_once_and_the_program_succeeds() {
+    let mut program = Program::with(&["--workers", "2", "--close-timeout", "1m"]);
+    let mut clients = [(); 4].map(|()| program.open("/echo"));
+    program.signal(Signal::INT);
+    for client in &mut clients {
+        assert_eq!(client.frame().code(), 1001);
+        client.write(&close(1001, ""));
+        client.ended();
     }
+    drop(clients);
+    assert_eq!(program.ended().code(), Some(0));
     // Whoever does not answer is not waited for longer than the deadline says.
     let mut program = Program::with(&["--close-timeout", "200ms"]);
     let _silent = program.open("/echo");
-    program.signal(Signal::TERM);
+    program.signal(Signal::INT);
     assert_eq!(program.ended().code(), Some(0));
     // Or than the operator likes.
     let mut program = Program::with(&["--close-timeout", "1h"]);
@@ -174,12 +97,10 @@ fn signals_close_connections_and_the_program_succeeds() {
 #[test]
 fn a_refusal_is_logged_in_one_line_with_its_reason() {
     let mut program = Program::with(&[]);
-    assert!(get(&program, "/xyzzy").starts_with("HTTP/1.1 404 "));
+    assert!(program.get("/xyzzy").starts_with("HTTP/1.1 404 "));
     program.signal(Signal::TERM);
-    program.ended();
-    let mut log = String::new();
-    program.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("refused")).collect();
+    let log = program.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("refused peer")).collect();
     let [line] = lines[..] else { panic!("{log}") };
     for part in ["127.0.0.1:", "404", "nothing is served at this path"] {
         assert!(line.contains(part), "{line}");
@@ -200,9 +121,7 @@ fn a_foreign_page_is_refused_and_the_log_says_what_would_let_it_in() {
     assert_eq!(from(&program, "http://a.example"), "101");
     assert_eq!(from(&program, "https://b.example:8443"), "403");
     program.signal(Signal::TERM);
-    program.ended();
-    let mut log = String::new();
-    program.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let log = program.log();
     let (_, setting) = log.split_once("to allow it: ").unwrap();
     let (name, value) = setting.lines().next().unwrap().split_once(' ').unwrap();
     // What the log says is what works.
@@ -259,6 +178,9 @@ fn help_teaches() {
         "/echo",
         "/relay/ROOM",
         "/healthz",
+        "/readyz",
+        "--drain",
+        "SIGHUP",
         "64KiB",
         "500ms",
         "--listen",

@@ -104,7 +104,7 @@ fn each_connection_has_one_record_that_says_who_ended_it_and_why() {
     end_all(&server);
     let mut last = server.open();
     server.tell_to_stop();
-    assert_eq!(last.frame().code(), 1001);
+    assert_eq!(last.frame().code(), 1012);
     last.write(&close(1001, "my reason"));
     last.ended();
     let log = server.log();
@@ -127,7 +127,7 @@ fn each_connection_has_one_record_that_says_who_ended_it_and_why() {
         ("INFO", "server", 1002, "reserved bit set"),
         ("INFO", "network", 1006, ""),
         ("INFO", "network", 1006, unanswered),
-        ("DEBUG", "server", 1001, "the server is shutting down"),
+        ("DEBUG", "server", 1012, "the server restarts; connect again"),
     ];
     assert_eq!(got.len(), expected.len(), "{log}");
     for (got, due) in got.iter().zip(&expected) {

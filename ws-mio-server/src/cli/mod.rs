@@ -92,8 +92,9 @@ Examples:
 Open the page that the banner names, or connect with any WebSocket client to
   /echo          every message comes back
   /relay/ROOM    every message goes to everyone else in ROOM
-GET /healthz answers `ok` while the server runs. SIGINT or SIGTERM closes every
-connection with code 1001 and exits with 0; a second one exits at once.";
+GET /healthz answers `ok` while the server runs, GET /readyz `ready` while it takes new connections.
+SIGTERM closes connections with code 1012, over the time that --drain says, and exits with 0; SIGINT
+closes all at once with 1001; a second one exits at once. SIGHUP reads settings again.";
 
 #[cfg(test)]
 mod tests {

@@ -95,7 +95,15 @@ fn try_answer(
         Err(error) => return Err(Refusal::new(400, error)),
     };
     match *route {
-        Route::Page(page) => serve_page(page, &request, context).map(|()| None),
+        Route::Page(page) => serve_page(200, page, &request, context).map(|()| None),
+        Route::Readiness => {
+            let (status, body) = match context.stopping {
+                false => (200, &b"ready\n"[..]),
+                true => (503, &b"draining\n"[..]),
+            };
+            let page = Page { content_type: "text/plain; charset=utf-8", body };
+            serve_page(status, page, &request, context).map(|()| None)
+        }
         Route::WebSocket(route) => {
             let Upgraded { agreed, memory, identity } =
                 upgrade(route, &request, handlers, context)?;
@@ -194,7 +202,12 @@ impl From<OriginRefused> for Refusal {
 }
 
 /// Answers a plain request for a page. It may be of HTTP/1.0, as health checks often are.
-fn serve_page(page: Page, request: &RequestHead<'_>, context: &mut Context) -> Result<(), Refusal> {
+fn serve_page(
+    status: u16,
+    page: Page,
+    request: &RequestHead<'_>,
+    context: &mut Context,
+) -> Result<(), Refusal> {
     match Upgrade::parse(request.method, &request.fields) {
         Ok(_) => {
             let reason = "no WebSocket endpoint is at this path, only a page";
@@ -205,7 +218,7 @@ fn serve_page(page: Page, request: &RequestHead<'_>, context: &mut Context) -> R
         Err(reject) => return Err(reject.into()),
     }
     let fields = [Field::new("Content-Type", page.content_type)];
-    let response = Response { status: 200, fields: &fields, body: page.body };
+    let response = Response { status, fields: &fields, body: page.body };
     if !matches!(request.method, "GET" | "HEAD") {
         let fields = const { &[Field::new("Allow", "GET, HEAD")] };
         let reason = "a page can only be read: GET or HEAD";

@@ -11,7 +11,7 @@ use crate::{Builder, Deflate, Jwt, Network, OnDenied, OriginPattern, ProxyHeader
 use super::values::{address, duration, positive, size, window};
 
 /// What the server is set to.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// Address and port to listen on; may be given several times
     ///
@@ -34,6 +34,13 @@ pub struct ServeArgs {
     /// How long a closing handshake may take, also when the server stops
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive)]
     close_timeout: Duration,
+
+    /// Over which time SIGTERM closes connections, one after the other, before the server stops; 0s: at once
+    ///
+    /// Each gets code 1012. What the close timeout needs of this time is for the last ones to answer; each
+    /// worker closes 20 a second or more, so a few need less time. SIGINT closes all at once, with code 1001.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(super) drain: Duration,
 
     /// After how much silence a peer is pinged; 0s: never
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]

@@ -6,10 +6,12 @@
 mod args;
 mod file;
 mod reference;
+mod reload;
 pub mod values;
 
 pub use args::{LogFormat, LogLevel, ServeArgs};
 pub use reference::reference;
+pub use reload::Change;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,6 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
@@ -40,14 +43,14 @@ pub struct Sources<'s, E, R> {
 }
 
 /// All settings, and where each comes from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     args: ServeArgs,
     all: Vec<Setting>,
 }
 
 /// One setting.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Setting {
     arg: &'static Arg,
     values: Vec<String>,
@@ -206,6 +209,12 @@ impl Settings {
     #[must_use]
     pub const fn max_message(&self) -> u64 {
         self.args.max_message
+    }
+
+    /// How long connections may take to be closed, one after the other, before the server stops.
+    #[must_use]
+    pub const fn drain(&self) -> Duration {
+        self.args.drain
     }
 
     /// How the log is written.

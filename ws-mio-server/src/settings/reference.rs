@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::reload::is_fixed;
 use super::{arguments, is_list, is_switch, variable};
 
 const HEAD: &str = "\
@@ -18,6 +19,9 @@ from the environment, and from flags, in this order of precedence rising. A sett
 
 A setting that may be given several times is a list in the file, `listen = [\"127.0.0.1:80\", \"[::1]:80\"]`, and
 in the environment, with commas. A switch is `true` or `false`. What is not known is an error.
+SIGHUP makes a server read its settings again, and files that they name. What is different holds from then on,
+except for settings that are marked *at the start*: a restart takes those.
+
 `ws-mio-server check-config` tells what is wrong, `ws-mio-server print-config` what is set, and where.
 
 This file is printed by `ws-mio-server print-config --reference`.
@@ -50,15 +54,20 @@ pub fn reference() -> String {
             (_, true) => "true or false".to_owned(),
             _ => value,
         };
+        let when = if is_fixed(name) { "; *at the start*" } else { "" };
         // A string takes everything.
         let _ = write!(
             text,
-            "\n## `{name}`\n\n{help}\n\n{kind}; default: {default}; `--{name}`, `{}`\n",
+            "\n## `{name}`\n\n{help}\n\n{kind}; default: {default}; `--{name}`, `{}`{when}\n",
             variable(name)
         );
         for choice in arg.get_possible_values().iter().filter(|_| !is_switch(arg)) {
             let help = choice.get_help().map(ToString::to_string).unwrap_or_default();
-            let line = if text.ends_with(")\n") || text.ends_with("`\n") { "\n" } else { "" };
+            let line = if text.ends_with(")\n") || text.ends_with("`\n") || text.ends_with("*\n") {
+                "\n"
+            } else {
+                ""
+            };
             let _ = writeln!(text, "{line}- `{}`: {help}", choice.get_name());
         }
     }

@@ -116,6 +116,8 @@ impl Worker {
                         self.settle(key);
                     }
                 }
+                Command::Drain(within) => self.begin_drain(within),
+                Command::Reload(settings) => self.reload(settings),
                 Command::Shutdown => self.begin_stop(),
             }
         }

@@ -1,6 +1,7 @@
 //! The event loop of one worker, which joins sockets, sessions, topics and time.
 
 mod accept;
+mod drain;
 mod exchange;
 mod report;
 mod slot;
@@ -11,7 +12,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -22,12 +23,13 @@ use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
 use crate::clock::Clock;
-use crate::context::Context;
+use crate::context::{Context, Settings};
 use crate::id::Key;
 use crate::mailbox::Mailbox;
 use crate::session::{Application, Fate, HIGH_WATER, Read};
 use crate::timer::{Tick, Wheel};
 use accept::Listener;
+use drain::Drain;
 use exchange::Overflow;
 use report::report;
 use slot::Slot;
@@ -68,6 +70,10 @@ pub(crate) struct Worker {
     mailboxes: Arc<[Mailbox]>,
     /// For each of them, what it had no room for.
     overflow: Vec<Overflow>,
+    /// How connections are closed before the server stops.
+    drain: Option<Drain>,
+    /// How many workers have yet to be empty until it does.
+    draining: Arc<AtomicUsize>,
     /// By when the worker has to have stopped.
     stop: Option<Instant>,
 }
@@ -93,6 +99,7 @@ impl Worker {
         listeners: Vec<TcpListener>,
         handlers: Vec<Box<dyn Application>>,
         mailboxes: Arc<[Mailbox]>,
+        draining: Arc<AtomicUsize>,
         context: Context,
     ) -> io::Result<Self> {
         let mut ready = Vec::with_capacity(listeners.len());
@@ -115,6 +122,8 @@ impl Worker {
             dirty: Vec::new(),
             overflow: mailboxes.iter().map(|_| Overflow::default()).collect(),
             mailboxes,
+            drain: None,
+            draining,
             stop: None,
         })
     }
@@ -141,6 +150,7 @@ impl Worker {
             }
             self.accept();
             self.expire();
+            self.drain();
             self.pass_on();
             self.flush_dirty();
             self.context.counters.connections.store(self.slots.len(), Ordering::Relaxed);
@@ -158,7 +168,10 @@ impl Worker {
         if accepting || (!self.ready.is_empty() && congested.is_none()) {
             return Some(Duration::ZERO);
         }
-        let moments = [self.exhausted, self.stop].into_iter().flatten().map(|at| at.since(now));
+        // Once it stops, there is nothing to drain.
+        let drain = self.drain.as_ref().map(Drain::deadline).filter(|_| self.stop.is_none());
+        let moments = [self.exhausted, drain, self.stop].into_iter().flatten();
+        let moments = moments.map(|at| at.since(now));
         moments.chain(congested).chain(self.wheel.timeout(now)).min()
     }
 
@@ -319,11 +332,21 @@ impl Worker {
         }
     }
 
+    /// Serves by other settings from here on.
+    fn reload(&mut self, settings: Arc<Settings>) {
+        self.context.settings = settings;
+        // Deadlines may have come nearer.
+        for (key, slot) in &mut self.slots {
+            slot.schedule(key, &mut self.wheel, &self.context);
+        }
+    }
+
     fn begin_stop(&mut self) {
         if self.stop.is_some() {
             return;
         }
-        self.stop = Some(self.context.now.after(self.context.settings.timing.close_within));
+        let by = self.context.now.after(self.context.settings.timing.close_within);
+        self.stop = Some(self.drain.as_ref().map_or(by, |drain| drain.by().min(by)));
         self.context.stopping = true;
         self.listeners.clear();
         self.exhausted = None;
@@ -338,6 +361,7 @@ impl Worker {
 
     fn drop_all(&mut self) {
         for key in self.slots.keys().collect::<Vec<_>>() {
+            self.context.counters.abandoned.add_one();
             self.remove(key);
         }
         self.context.counters.connections.store(0, Ordering::Relaxed);

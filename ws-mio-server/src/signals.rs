@@ -1,0 +1,69 @@
+//! What signals tell the server to do.
+
+use std::io;
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use ws_mio_server::Handle;
+use ws_mio_server::settings::Settings;
+
+use crate::serve;
+
+/// Drains the server at SIGTERM, stops it at SIGINT, and ends the process at the second of these. At SIGHUP
+/// it reads settings again.
+pub(crate) fn obey(
+    handle: Handle,
+    mut settings: Settings,
+    read: impl Fn() -> Result<Settings, String> + Send + 'static,
+) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut stopping = false;
+        for signal in &mut signals {
+            match signal {
+                SIGHUP if stopping => {}
+                SIGHUP => reload(&handle, &mut settings, &read),
+                _ if stopping => std::process::exit(1),
+                SIGTERM => {
+                    let connections = handle.stats().connections;
+                    let within = humantime::format_duration(settings.drain());
+                    tracing::info!(connections, %within, "draining; once more stops at once");
+                    handle.drain(settings.drain());
+                }
+                _ => {
+                    tracing::info!("stopping: closing connections; once more stops at once");
+                    handle.shutdown();
+                }
+            }
+            stopping |= signal != SIGHUP;
+        }
+    })?;
+    Ok(())
+}
+
+/// Takes over what is different in the settings. What is wrong changes nothing.
+fn reload(handle: &Handle, settings: &mut Settings, read: &impl Fn() -> Result<Settings, String>) {
+    let new = read().and_then(|new| serve::builder(&new).map(|builder| (new, builder)));
+    let (new, builder) = match new {
+        Ok(new) => new,
+        Err(problems) => {
+            for problem in problems.lines() {
+                tracing::error!(problem, "settings stay as they are");
+            }
+            return;
+        }
+    };
+    handle.reload(builder);
+    let changes = settings.changes(&new);
+    let named = |fixed: bool| {
+        let names = changes.iter().filter(|change| change.fixed == fixed);
+        names.map(|change| change.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    tracing::info!(changed = named(false), "settings are read again");
+    if changes.iter().any(|change| change.fixed) {
+        tracing::warn!(changed = named(true), "these settings need a restart");
+    }
+    // What needs a restart is told again next time: it is still not so.
+    settings.take_over(new);
+}
