@@ -13,24 +13,12 @@ pub(crate) enum Opcode {
 /// The control frames (RFC 6455 §5.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
-    Close,
-    Ping,
-    Pong,
+    Close = 0x8,
+    Ping = 0x9,
+    Pong = 0xa,
 }
 
 impl Opcode {
-    const fn from_bits(bits: u8) -> Option<Self> {
-        Some(match bits {
-            0x0 => Self::Continuation,
-            0x1 => Self::Message(Kind::Text),
-            0x2 => Self::Message(Kind::Binary),
-            0x8 => Self::Control(Control::Close),
-            0x9 => Self::Control(Control::Ping),
-            0xa => Self::Control(Control::Pong),
-            _ => return None,
-        })
-    }
-
     #[inline]
     const fn bits(self) -> u8 {
         match self {
@@ -118,15 +106,11 @@ impl Header {
     }
 }
 
-/// The first two bytes of a header, which all checks but those of the length need.
+/// The first two bytes of a header, which have passed all checks but those of the length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Start {
-    pub(crate) opcode: Opcode,
-    pub(crate) last: bool,
-    /// The 7-bit length: 126 and 127 stand for an extended one.
-    pub(crate) len: u8,
-    /// Whether RSV1 is set, where it may be: the message is compressed.
-    pub(crate) compressed: bool,
+    first: u8,
+    second: u8,
 }
 
 impl Start {
@@ -137,29 +121,62 @@ impl Start {
         masked: bool,
         deflate: bool,
     ) -> Result<Self, Error> {
-        let compressed = deflate && first & 0x70 == 0x40 && matches!(first & 0x0f, 1 | 2);
-        if first & 0x70 != 0 && !compressed {
+        let start = Self { first, second };
+        if first & 0x70 != 0 && !(deflate && start.is_compressed()) {
             return Err(Error::ReservedBits(first >> 4 & 7));
         }
-        let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
+        if !matches!(first & 0x0f, 0x0..=0x2 | 0x8..=0xa) {
             return Err(Error::ReservedOpcode(first & 0x0f));
-        };
+        }
         if (second & 0x80 != 0) != masked {
             return Err(if masked { Error::NotMasked } else { Error::Masked });
         }
-        let start = Self { opcode, last: first & 0x80 != 0, len: second & 0x7f, compressed };
-        if matches!(opcode, Opcode::Control(_)) && start.len > 125 {
-            return Err(Error::ControlTooLong);
-        }
-        if matches!(opcode, Opcode::Control(_)) && !start.last {
-            return Err(Error::ControlFragmented);
+        if start.control().is_some() {
+            if start.len() > 125 {
+                return Err(Error::ControlTooLong);
+            }
+            if !start.is_last() {
+                return Err(Error::ControlFragmented);
+            }
         }
         Ok(start)
     }
 
+    /// The kind of the message that starts here; `None` for a continuation and a control frame.
+    pub(crate) const fn message(self) -> Option<Kind> {
+        match self.first & 0x0f {
+            0x1 => Some(Kind::Text),
+            0x2 => Some(Kind::Binary),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn control(self) -> Option<Control> {
+        match self.first & 0x0f {
+            0x8 => Some(Control::Close),
+            0x9 => Some(Control::Ping),
+            0xa => Some(Control::Pong),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn is_last(self) -> bool {
+        self.first & 0x80 != 0
+    }
+
+    /// Whether RSV1 is set, where it may be: the message is compressed.
+    pub(crate) const fn is_compressed(self) -> bool {
+        self.first & 0x70 == 0x40 && self.message().is_some()
+    }
+
+    /// The 7-bit length: 126 and 127 stand for an extended one.
+    const fn len(self) -> u8 {
+        self.second & 0x7f
+    }
+
     /// How many bytes of extended length follow.
     pub(crate) const fn extended(self) -> u8 {
-        match self.len {
+        match self.len() {
             127 => 8,
             126 => 2,
             _ => 0,
@@ -168,7 +185,7 @@ impl Start {
 
     /// The payload's length, whose extended form, if there is one, reads `extended`.
     pub(crate) const fn length(self, extended: u64) -> Result<u64, Error> {
-        match self.len {
+        match self.len() {
             126 if extended < 126 => Err(Error::LengthNotMinimal),
             127 if extended >> 63 != 0 => Err(Error::LengthTopBit),
             127 if extended <= 0xffff => Err(Error::LengthNotMinimal),

@@ -2,6 +2,8 @@
 
 use core::str::{self, Utf8Error};
 
+use crate::sink;
+
 /// From this length on vectors are worth their beginning.
 #[cfg(feature = "simdutf8")]
 const LONG: usize = 64;
@@ -23,15 +25,6 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
 pub(crate) struct Held {
     bytes: [u8; 3],
     len: u8,
-}
-
-/// What the bytes after a [`Held`] prefix made of it.
-pub(crate) enum Joined {
-    /// A whole code point: its bytes and their number.
-    Char([u8; 4], usize),
-    /// Still a prefix, now longer.
-    Partial,
-    Invalid,
 }
 
 impl Held {
@@ -70,24 +63,11 @@ impl Held {
         whole.saturating_sub(self.len())
     }
 
-    /// Adds `next`, at most [`missing`](Self::missing) bytes. Nothing is held afterwards, unless the
-    /// result is [`Joined::Partial`].
-    pub(crate) fn join(&mut self, next: &[u8]) -> Joined {
-        let mut joined = [0; 4];
-        let held = self.bytes.iter().take(self.len());
-        for (to, from) in joined.iter_mut().zip(held.chain(next)) {
-            *to = *from;
-        }
-        let len = self.len().saturating_add(next.len());
-        *self = Self::NOTHING;
-        let bytes = joined.get(..len).unwrap_or_default();
-        match str::from_utf8(bytes) {
-            Ok(_) => Joined::Char(joined, len),
-            Err(error) if error.error_len().is_none() => {
-                self.hold(bytes);
-                Joined::Partial
-            }
-            Err(_) => Joined::Invalid,
-        }
+    /// What is held and `next`, at most [`missing`](Self::missing) bytes: together, and how many bytes that is.
+    pub(crate) fn join(self, next: &[u8]) -> ([u8; 4], usize) {
+        let Self { bytes: [a, b, c], .. } = self;
+        let mut joined = [a, b, c, 0];
+        sink::copy(joined.get_mut(self.len()..).unwrap_or_default(), next);
+        (joined, self.len().saturating_add(next.len()))
     }
 }

@@ -92,9 +92,21 @@ struct Rest {
 }
 
 impl Rest {
+    /// Whether messages may come compressed.
+    const fn may_inflate(&self) -> bool {
+        cfg!(feature = "deflate") && self.deflate
+    }
+
+    /// Whether the incoming message is compressed.
+    const fn is_compressed(&self) -> bool {
+        cfg!(feature = "deflate") && self.compressed
+    }
+
     const fn payload_left(&self) -> u64 {
         match self.section {
-            Section::Data { .. } if !self.compressed && self.held.is_empty() => self.frame_left,
+            Section::Data { .. } if !self.is_compressed() && self.held.is_empty() => {
+                self.frame_left
+            }
             _ => 0,
         }
     }

@@ -6,9 +6,9 @@ use super::closing::Phase;
 #[cfg(feature = "deflate")]
 use super::inflate::{Inflation, part_of};
 use super::{Connection, Section};
-use crate::frame::{Control, Opcode, Start};
+use crate::frame::{Control, Start};
 use crate::input::Bytes;
-use crate::utf8::{self, Joined};
+use crate::utf8::{self, Held};
 use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, Scratch, mask};
 
 /// What inflates compressed messages, if anything does.
@@ -16,17 +16,6 @@ use crate::{CloseCode, Error, Event, Input, Kind, Part, Pongs, Role, Scratch, ma
 pub(super) type Lent<'i> = Option<&'i mut crate::deflate::Inflater>;
 #[cfg(not(feature = "deflate"))]
 pub(super) type Lent<'i> = Option<&'i mut core::convert::Infallible>;
-
-/// What a step of the receiving machine came to.
-enum Step<'b> {
-    Event(Event<'b>),
-    /// A code point that a read cut: its bytes, their number, and where its part stands.
-    Char([u8; 4], usize, Part<'static, ()>),
-    /// Something was consumed, and there is nothing to tell.
-    Again,
-    /// Everything is consumed.
-    Empty,
-}
 
 impl<R: Role> Connection<R> {
     /// The next event of what the peer has sent.
@@ -69,66 +58,87 @@ impl<R: Role> Connection<R> {
 
     #[cold]
     #[inline(never)]
-    #[cfg_attr(not(feature = "deflate"), expect(unused, reason = "nothing to inflate with"))]
     pub(super) fn next<'i, 'b: 'i>(
+        &mut self,
+        input: &mut Bytes<'b>,
+        scratch: &'i mut Scratch,
+        lent: Lent<'i>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        self.advance(input, scratch, lent).map_err(|error| self.fail(error))
+    }
+
+    #[cfg_attr(not(feature = "deflate"), expect(unused, reason = "nothing to inflate with"))]
+    fn advance<'i, 'b: 'i>(
         &mut self,
         input: &mut Bytes<'b>,
         scratch: &'i mut Scratch,
         mut lent: Lent<'i>,
     ) -> Result<Option<Event<'i>>, Error> {
         loop {
-            if let Some(error) = self.found.take() {
-                return Err(self.fail(error));
-            }
-            let step = match self.rest.section {
+            match self.rest.section {
                 #[cfg(feature = "deflate")]
                 Section::Data { kind, last } if self.rest.compressed => {
-                    match self.inflate(input, lent.as_deref_mut(), kind, last) {
-                        Ok(Inflation::Part(part, len)) => {
+                    match self.inflate(input, lent.as_deref_mut(), kind, last)? {
+                        Inflation::Part(part, len) => {
                             let data = lent.map_or(&[][..], |inflater| inflater.out(len));
                             return Ok(Some(part_of(kind, data, part)));
                         }
-                        Ok(Inflation::Again) => Ok(Step::Again),
-                        Ok(Inflation::Empty) => Ok(Step::Empty),
-                        Err(error) => Err(error),
+                        Inflation::Again => {}
+                        Inflation::Empty => return Ok(None),
                     }
                 }
-                Section::Data { kind, last } => self.data(input, kind, last),
+                Section::Data { kind, last } => {
+                    if input.as_slice().is_empty() && self.rest.frame_left != 0 {
+                        return Ok(None);
+                    }
+                    // Nothing is held back but of text.
+                    let held = self.rest.held;
+                    let most = if held.is_empty() { usize::MAX } else { held.missing() };
+                    let (data, last) = self.data(input, most, last);
+                    if kind == Kind::Binary {
+                        if let Some(part) = self.part(data, last) {
+                            return Ok(Some(Event::Binary(part)));
+                        }
+                    } else if !held.is_empty() {
+                        self.rest.held = Held::NOTHING;
+                        let (joined, len) = held.join(data);
+                        let joined = joined.get(..len).unwrap_or_default();
+                        if let Some(Part { data, first, last }) = self.text(joined, last)? {
+                            let data = str::from_utf8(scratch.hold(data.as_bytes()));
+                            let data = data.unwrap_or_default();
+                            return Ok(Some(Event::Text(Part { data, first, last })));
+                        }
+                    } else if let Some(part) = self.text(data, last)? {
+                        return Ok(Some(Event::Text(part)));
+                    }
+                }
                 Section::Control(control) => {
                     let Some(payload) = self.control_payload(input, scratch) else {
                         return Ok(None);
                     };
-                    let event = self.control(control, payload);
-                    return event.map(Some).map_err(|error| self.fail(error));
+                    return self.control(control, payload).map(Some);
                 }
                 Section::Discard => {
+                    if let Some(error) = self.found.take() {
+                        return Err(error);
+                    }
                     input.discard();
                     return Ok(None);
                 }
-                _ => self.header(input),
-            };
-            match step {
-                Ok(Step::Event(event)) => return Ok(Some(event)),
-                Ok(Step::Char(bytes, len, Part { first, last, .. })) => {
-                    let joined = scratch.hold(bytes.get(..len).unwrap_or_default());
-                    let data = str::from_utf8(joined).unwrap_or_default();
-                    return Ok(Some(Event::Text(Part { data, first, last })));
+                _ => {
+                    let [byte] = *input.take(1) else { return Ok(None) };
+                    self.header(byte)?;
                 }
-                Ok(Step::Again) => {}
-                Ok(Step::Empty) => return Ok(None),
-                Err(error) => return Err(self.fail(error)),
             }
         }
     }
 
     /// Reads a byte of a header.
-    fn header<'b>(&mut self, input: &mut Bytes<'b>) -> Result<Step<'b>, Error> {
-        let [byte] = *input.take(1) else { return Ok(Step::Empty) };
-        match self.rest.section {
+    fn header(&mut self, byte: u8) -> Result<(), Error> {
+        let (start, n) = match self.rest.section {
             Section::SecondByte(first) => {
-                let start = Start::parse(first, byte, R::READS_MASKED, self.rest.deflate)?;
                 self.rest.frame_left = 0;
-                self.header_rest(start, 0)?;
+                (Start::parse(first, byte, R::READS_MASKED, self.rest.may_inflate())?, 0)
             }
             Section::HeaderRest(start, n) => {
                 match n.checked_sub(start.extended()) {
@@ -139,11 +149,14 @@ impl<R: Role> Connection<R> {
                         }
                     }
                 }
-                self.header_rest(start, n.saturating_add(1))?;
+                (start, n.saturating_add(1))
             }
-            _ => self.rest.section = Section::SecondByte(byte),
-        }
-        Ok(Step::Again)
+            _ => {
+                self.rest.section = Section::SecondByte(byte);
+                return Ok(());
+            }
+        };
+        self.header_rest(start, n)
     }
 
     /// Goes on in a header of which `n` bytes behind the first two have come.
@@ -164,19 +177,21 @@ impl<R: Role> Connection<R> {
     fn declare(&mut self, start: Start, extended: u64) -> Result<(), Error> {
         let len = start.length(extended)?;
         self.rest.frame_left = len;
-        match (start.opcode, self.rest.receiving) {
-            (Opcode::Control(_), _) => return Ok(()),
-            (Opcode::Continuation, None) => return Err(Error::NothingToContinue),
-            (Opcode::Message(_), Some(_)) => return Err(Error::MessageUnfinished),
-            (Opcode::Continuation, Some(_)) => {}
-            (Opcode::Message(kind), None) => {
+        if start.control().is_some() {
+            return Ok(());
+        }
+        match (start.message(), self.rest.receiving) {
+            (None, None) => return Err(Error::NothingToContinue),
+            (Some(_), Some(_)) => return Err(Error::MessageUnfinished),
+            (None, Some(_)) => {}
+            (Some(kind), None) => {
                 self.rest.receiving = Some(kind);
                 self.rest.started = false;
-                self.rest.compressed = start.compressed;
+                self.rest.compressed = start.is_compressed();
                 self.rest.message_len = 0;
             }
         }
-        if self.rest.compressed {
+        if self.rest.is_compressed() {
             // What counts is what it inflates to.
             return Ok(());
         }
@@ -190,10 +205,10 @@ impl<R: Role> Connection<R> {
     }
 
     fn begin_payload(&mut self, start: Start) {
-        self.rest.section = match (start.opcode, self.rest.receiving) {
-            (Opcode::Control(control), _) => Section::Control(control),
-            (_, Some(kind)) => Section::Data { kind, last: start.last },
-            (_, None) => Section::Message,
+        self.rest.section = match (start.control(), self.rest.receiving) {
+            (Some(control), _) => Section::Control(control),
+            (None, Some(kind)) => Section::Data { kind, last: start.is_last() },
+            (None, None) => Section::Message,
         };
     }
 
@@ -209,17 +224,8 @@ impl<R: Role> Connection<R> {
         payload
     }
 
-    fn data<'b>(
-        &mut self,
-        input: &mut Bytes<'b>,
-        kind: Kind,
-        last: bool,
-    ) -> Result<Step<'b>, Error> {
-        if input.as_slice().is_empty() && self.rest.frame_left != 0 {
-            return Ok(Step::Empty);
-        }
-        let joins = kind == Kind::Text && !self.rest.held.is_empty();
-        let most = if joins { self.rest.held.missing() } else { usize::MAX };
+    /// Payload of a data frame, at most `most` bytes, and whether it is the last of the message.
+    fn data<'b>(&mut self, input: &mut Bytes<'b>, most: usize, last: bool) -> (&'b [u8], bool) {
         let data = self.payload(input, most);
         let last = last && self.rest.frame_left == 0;
         if last {
@@ -228,31 +234,20 @@ impl<R: Role> Connection<R> {
         if self.rest.frame_left == 0 {
             self.frame_ended();
         }
-        match kind {
-            Kind::Text if joins => self.join(data, last),
-            Kind::Text => self.text(data, last),
-            Kind::Binary => Ok(self
-                .part(data, last)
-                .map_or(Step::Again, |part| Step::Event(Event::Binary(part)))),
-        }
+        (data, last)
     }
 
-    /// Text behind whole code points.
-    fn text<'b>(&mut self, data: &'b [u8], last: bool) -> Result<Step<'b>, Error> {
+    /// A part of text, as much of `data` as is whole code points.
+    fn text<'b>(&mut self, data: &'b [u8], last: bool) -> Result<Option<Part<'b, str>>, Error> {
         let (text, last) = match utf8::validate(data) {
             Ok(text) => (text, last),
             Err(error) => {
                 let valid = self.hold_back(data, error, last)?;
-                (
-                    data.get(..valid)
-                        .and_then(|text| utf8::validate(text).ok())
-                        .unwrap_or_default(),
-                    false,
-                )
+                let text = data.get(..valid).and_then(|text| utf8::validate(text).ok());
+                (text.unwrap_or_default(), false)
             }
         };
-        let part = self.part(text, last);
-        Ok(part.map_or(Step::Again, |part| Step::Event(Event::Text(part))))
+        Ok(self.part(text, last))
     }
 
     /// The length of the valid text that `data` begins with. What is behind it is held back, or reported:
@@ -288,19 +283,6 @@ impl<R: Role> Connection<R> {
             if self.rest.receiving.is_some() { Section::Fragment } else { Section::Message };
     }
 
-    /// Text behind the first bytes of a code point, and no more of it than that code point.
-    fn join<'b>(&mut self, data: &[u8], last: bool) -> Result<Step<'b>, Error> {
-        let invalid = self.invalid_utf8(data.len().saturating_add(self.rest.held.len()));
-        match self.rest.held.join(data) {
-            Joined::Char(bytes, len) => {
-                let first = !core::mem::replace(&mut self.rest.started, true);
-                Ok(Step::Char(bytes, len, Part { data: &(), first, last }))
-            }
-            Joined::Partial if !last => Ok(Step::Again),
-            Joined::Partial | Joined::Invalid => Err(invalid),
-        }
-    }
-
     /// A part to hand out, unless it is empty and more follow.
     fn part<'b, T: ?Sized + AsRef<[u8]>>(
         &mut self,
@@ -315,8 +297,10 @@ impl<R: Role> Connection<R> {
     }
 
     /// The error for a bad sequence that starts `back` bytes before the end of what has come.
+    #[cold]
+    #[inline(never)]
     pub(super) fn invalid_utf8(&self, back: usize) -> Error {
-        let to_come = if self.rest.compressed { 0 } else { self.rest.frame_left };
+        let to_come = if self.rest.is_compressed() { 0 } else { self.rest.frame_left };
         let come = self.rest.message_len.saturating_sub(to_come);
         let offset = come.saturating_sub(back as u64);
         Error::InvalidUtf8 { offset: u32::try_from(offset).unwrap_or(u32::MAX) }
