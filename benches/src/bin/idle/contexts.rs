@@ -17,8 +17,8 @@ const LARGE: usize = 64 * 1024;
 pub(crate) struct Filling {
     wire: Vec<u8>,
     context: Context,
-    /// Bytes that come back.
-    due: usize,
+    /// What comes back, inflated.
+    due: Vec<u8>,
 }
 
 type Key = fn() -> [u8; 4];
@@ -32,7 +32,7 @@ impl Filling {
         for message in [Message::Binary(&noise), Message::Text(&text)] {
             connection.send_deflated(message, true, &mut deflater, &mut wire)?;
         }
-        Ok(Self { wire, context, due: noise.len() + text.len() })
+        Ok(Self { wire, context, due: [noise, text.into_bytes()].concat() })
     }
 
     fn connection(context: Context) -> Connection<Client<Key>> {
@@ -45,8 +45,8 @@ impl Filling {
         stream.write_all(&self.wire)?;
         let (mut connection, mut inflater) =
             (Self::connection(self.context), Inflater::new(self.context));
-        let (mut due, mut buffer) = (self.due, vec![0; LARGE]);
-        while due > 0 {
+        let (mut due, mut buffer) = (self.due.as_slice(), vec![0; LARGE]);
+        while !due.is_empty() {
             let n = stream.read(&mut buffer)?;
             if n == 0 {
                 return Err("closed".into());
@@ -54,12 +54,12 @@ impl Filling {
             let mut scratch = Scratch::new();
             let mut input = Input::new(buffer.get_mut(..n).unwrap_or_default(), &mut scratch);
             while let Some(event) = connection.next_event_inflated(&mut input, &mut inflater)? {
-                let len = match event {
-                    Event::Text(Part { data, .. }) => data.len(),
-                    Event::Binary(Part { data, .. }) => data.len(),
+                let came = match event {
+                    Event::Text(Part { data, .. }) => data.as_bytes(),
+                    Event::Binary(Part { data, .. }) => data,
                     other => return Err(format!("{other:?}").into()),
                 };
-                due = due.checked_sub(len).ok_or("more than was sent")?;
+                due = due.strip_prefix(came).ok_or("not what was sent")?;
             }
         }
         Ok(())

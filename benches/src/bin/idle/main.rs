@@ -8,7 +8,7 @@
 //! NAME` adds one of the program `peers`, `--deflate off|shared` has clients offer permessage-deflate to a
 //! server that is set to that, and `--at-most BYTES` fails if a connection takes more.
 //!
-//! `--deflate dedicated` opens 300 connections for each window and for levels 1 and 6, has each of them
+//! `--deflate dedicated` opens 1,000 connections for each window and for levels 1 and 6, has each of them
 //! echo 64 KiB of noise and 64 KiB of JSON, too, so that all of its contexts' memory is in use, prints a
 //! line for each next to what is documented, and fails if that is wrong by more than 10 %. `--window BITS`
 //! and `--level LEVEL` measure that one only.
@@ -93,9 +93,9 @@ impl Load {
         for stream in &mut first {
             echo(stream)?;
         }
-        // One after the other, so that only what a worker keeps for all of them is not counted.
-        first.chunks_mut(1).try_for_each(traffic::pass)?;
-        drop(first);
+        // Each is gone before the next takes memory, so that only what a worker keeps for all of them is
+        // not counted.
+        first.into_iter().try_for_each(|stream| self.busy(&mut [stream]))?;
         let (alone, kernel_alone) = (server.settled()?, kernel()?);
         let taken = processor_time(server.id())?;
         let mut open = open_many(self.connections).collect::<Result<Vec<_>>>()?;
@@ -106,17 +106,21 @@ impl Load {
             echo(stream)?;
         }
         let echoed = server.settled()?;
-        match &self.filling {
-            Some(filling) => {
-                open.iter_mut().try_for_each(|stream| filling.exchange(stream))?;
-            }
-            None => traffic::pass(&mut open)?,
-        }
+        self.busy(&mut open)?;
         let busied = server.settled()?;
         let each = |now: u64| now.saturating_sub(alone) as f64 / self.connections as f64;
         let (opened, echoed, busied) = (each(opened), each(echoed), each(busied));
         let kernel = kernel_opened.saturating_sub(kernel_alone) as f64 / self.connections as f64;
         Ok(Grown { opened, echoed, busied, alone, kernel, opening })
+    }
+
+    /// Makes the server take memory. Where a connection has contexts, all messages go through them: the
+    /// server may compress what does not shrink, too.
+    fn busy(&self, streams: &mut [TcpStream]) -> Result<()> {
+        match &self.filling {
+            Some(filling) => streams.iter_mut().try_for_each(|stream| filling.exchange(stream)),
+            None => traffic::pass(streams),
+        }
     }
 }
 
@@ -147,7 +151,7 @@ fn main() -> Result<()> {
         "off" => "",
         _ => "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
     };
-    let few = if deflate == "dedicated" { 300 } else { 10_000 };
+    let few = if deflate == "dedicated" { 1_000 } else { 10_000 };
     let load = Load { program, connections: connections.unwrap_or(few), offer, filling: None };
     let worst = if deflate == "dedicated" {
         let levels = level.map_or_else(|| vec![1, 6], |level| vec![level]);
