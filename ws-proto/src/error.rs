@@ -66,6 +66,7 @@ impl Error {
 
     /// The reason that tells the people at the peer: ASCII, at most 123 bytes.
     #[must_use]
+    #[inline(never)]
     pub const fn reason(self) -> &'static str {
         match self {
             Self::ReservedBits(_) => "reserved bit set without an agreed extension",

@@ -31,12 +31,21 @@ impl Opcode {
         }
     }
 
+    /// The first byte of a frame.
+    pub(crate) const fn first(self, last: bool) -> u8 {
+        if last { self.last() } else { self.bits() }
+    }
+
     /// The first byte of a message's last frame, or of a control frame.
     #[inline]
     pub(crate) const fn last(self) -> u8 {
         0x80 | self.bits()
     }
 }
+
+/// The bit of a first byte that tells that the message is compressed (RFC 7692 §6).
+#[cfg(feature = "deflate")]
+pub(crate) const RSV1: u8 = 0x40;
 
 /// An encoded frame header: 2 to 14 bytes, to be sent right before its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +56,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The shortest header for `len` bytes of payload, at most 2^63 − 1.
-    pub(crate) fn new(opcode: Opcode, last: bool, len: u64, key: Option<[u8; 4]>) -> Self {
-        Self::with_first(if last { opcode.last() } else { opcode.bits() }, len, key)
-    }
-
-    /// The header of the first frame of a compressed message: RSV1 is set (RFC 7692 §6).
-    #[cfg(feature = "deflate")]
-    pub(crate) fn compressed(kind: Kind, last: bool, len: u64, key: Option<[u8; 4]>) -> Self {
-        let first = if last { 0xc0 } else { 0x40 } | Opcode::Message(kind).bits();
-        Self::with_first(first, len, key)
-    }
-
-    fn with_first(first: u8, len: u64, key: Option<[u8; 4]>) -> Self {
+    /// The shortest header for `len` bytes of payload, at most 2^63 − 1, whose first byte is given.
+    pub(crate) fn new(first: u8, len: u64, key: Option<[u8; 4]>) -> Self {
         let mask = if key.is_some() { 0x80 } else { 0 };
         let [a, b, c, d] = key.unwrap_or_default();
         // The key stands behind the length, whose extended form is of 0, 2 or 8 bytes.
@@ -80,6 +78,18 @@ impl Header {
         Self { bytes, len: key_at.saturating_add(masking), key }
     }
 
+    /// Appends the first two bytes of the payload, masked if it is, to the header of a control frame. The key is
+    /// then that of what follows.
+    pub(crate) fn begin_payload(&mut self, [first, second]: [u8; 2]) {
+        let [a, b, c, d] = self.key.unwrap_or_default();
+        let to = self.bytes.get_mut(usize::from(self.len)..).unwrap_or_default();
+        if let Some(to) = to.first_chunk_mut() {
+            *to = [first ^ a, second ^ b];
+            self.len = self.len.saturating_add(2);
+        }
+        self.key = self.key.map(|_| [c, d, a, b]);
+    }
+
     /// The header of a whole message from a server: the same for every peer that has agreed to no
     /// extension, so that one frame serves a broadcast. `None` if `len` is over 2^63 − 1.
     ///
@@ -87,7 +97,7 @@ impl Header {
     /// frame: [`Connection::send_header`](crate::Connection::send_header) checks that, this can't.
     #[must_use]
     pub fn broadcast(kind: Kind, len: u64) -> Option<Self> {
-        (len >> 63 == 0).then(|| Self::new(Opcode::Message(kind), true, len, None))
+        (len >> 63 == 0).then(|| Self::new(Opcode::Message(kind).last(), len, None))
     }
 
     /// The header's bytes.

@@ -30,7 +30,7 @@ fn apply_any(data: &mut [u8], key: [u8; 4]) {
 fn words(data: &mut [u8], key: [u8; 4]) {
     let (whole, rest) = data.as_chunks_mut::<4>();
     for word in whole {
-        *word = masked(*word, key);
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
     for (byte, mask) in rest.iter_mut().zip(key) {
         *byte ^= mask;

@@ -1,7 +1,8 @@
 //! The closing handshake (RFC 6455 §7): who has said what, and who closes TCP.
 
+use super::send::write;
 use super::{Connection, Section};
-use crate::frame::Control;
+use crate::frame::{Control, Opcode};
 use crate::{CloseCode, Error, Full, Role, SendError, Sink};
 
 /// How far the closing handshake is (RFC 6455 §7.1).
@@ -185,17 +186,7 @@ impl<R: Role> Connection<R> {
         reason: &str,
         out: &mut impl Sink,
     ) -> Result<(), Full> {
-        let mut body = [0; 125];
-        let len = match (code, body.split_first_chunk_mut()) {
-            (Some(code), Some((to_code, to_reason))) => {
-                *to_code = code.get().to_be_bytes();
-                for (to, from) in to_reason.iter_mut().zip(reason.as_bytes()) {
-                    *to = *from;
-                }
-                reason.len().saturating_add(2)
-            }
-            _ => 0,
-        };
-        self.write_control(Control::Close, body.get(..len).unwrap_or_default(), out)
+        let (role, first) = (&mut self.role, Opcode::Control(Control::Close).last());
+        write(role, first, code, reason.as_bytes(), out)
     }
 }

@@ -3,10 +3,10 @@
 use super::Connection;
 use super::send::write;
 use crate::deflate::{Deflater, End, Inflater};
-use crate::frame::Opcode;
+use crate::frame::RSV1;
 use crate::input::Bytes;
 use crate::utf8::{self, Held};
-use crate::{Error, Event, Header, Input, Kind, Message, Part, Role, SendError, Sink, mask};
+use crate::{Error, Event, Input, Kind, Message, Part, Role, SendError, Sink, mask};
 
 /// How much compressed data is unmasked at a time. What a step leaves of it is masked again, so this must not
 /// be as much as a caller cares to read at once.
@@ -81,13 +81,8 @@ impl<R: Role> Connection<R> {
         } else {
             deflater.fragment(bytes, last)
         };
-        let (len, key) = (data.len() as u64, self.role.key());
-        let header = if first {
-            Header::compressed(kind, last, len, key)
-        } else {
-            Header::new(Opcode::Continuation, last, len, key)
-        };
-        let written = write(&header, data, out);
+        let first = self.next_opcode(kind).first(last) | if first { RSV1 } else { 0 };
+        let written = write(&mut self.role, first, None, data, out);
         deflater.give_back();
         if let Err(full) = written {
             // The peer does not see it, so nothing may refer to it.

@@ -3,7 +3,7 @@
 use super::Connection;
 use super::closing::Phase;
 use crate::frame::{Control, Opcode};
-use crate::{Full, Header, Kind, Message, Role, SendError, Sink, mask};
+use crate::{CloseCode, Full, Header, Kind, Message, Role, SendError, Sink, mask};
 
 impl<R: Role> Connection<R> {
     /// Sends a message, or a fragment of one: `last` tells whether the message ends with it. The
@@ -38,9 +38,9 @@ impl<R: Role> Connection<R> {
         last: bool,
         out: &mut impl Sink,
     ) -> Result<(), SendError> {
-        let bytes = message.as_bytes();
-        let header = self.message_header(message.kind(), bytes.len() as u64, last)?;
-        write(&header, bytes, out)?;
+        self.may_send(message.kind())?;
+        let first = self.next_opcode(message.kind()).first(last);
+        write(&mut self.role, first, None, message.as_bytes(), out)?;
         self.message_sent(message.kind(), last);
         Ok(())
     }
@@ -55,9 +55,13 @@ impl<R: Role> Connection<R> {
     /// # Errors
     /// [`SendError::Closing`], [`SendError::MessageUnfinished`], [`SendError::TooLong`].
     pub fn send_header(&mut self, kind: Kind, len: u64, last: bool) -> Result<Header, SendError> {
-        let header = self.message_header(kind, len, last)?;
+        self.may_send(kind)?;
+        if len >> 63 != 0 {
+            return Err(SendError::TooLong);
+        }
+        let first = self.next_opcode(kind).first(last);
         self.message_sent(kind, last);
-        Ok(header)
+        Ok(Header::new(first, len, self.role.key()))
     }
 
     /// Sends a ping with at most 125 bytes of payload, which the peer's pong carries back (§5.5.2).
@@ -77,13 +81,9 @@ impl<R: Role> Connection<R> {
         self.send_control(Control::Pong, payload, out)
     }
 
-    fn message_header(&mut self, kind: Kind, len: u64, last: bool) -> Result<Header, SendError> {
-        self.may_send(kind)?;
-        if len >> 63 != 0 {
-            return Err(SendError::TooLong);
-        }
-        let opcode = self.rest.sending.map_or(Opcode::Message(kind), |_| Opcode::Continuation);
-        Ok(Header::new(opcode, last, len, self.role.key()))
+    /// What the next frame of a message of this kind is.
+    pub(super) fn next_opcode(&self, kind: Kind) -> Opcode {
+        self.rest.sending.map_or(Opcode::Message(kind), |_| Opcode::Continuation)
     }
 
     /// Whether a frame of a message of this kind may be sent now.
@@ -113,34 +113,34 @@ impl<R: Role> Connection<R> {
         if payload.len() > 125 {
             return Err(SendError::TooLong);
         }
-        Ok(self.write_control(control, payload, out)?)
+        let first = Opcode::Control(control).last();
+        Ok(write(&mut self.role, first, None, payload, out)?)
     }
 
     /// Sends the pong that is owed, if one is.
     pub(super) fn transmit_pong(&mut self, out: &mut impl Sink) -> Result<(), Full> {
         if let Some(payload) = self.controls.pong() {
-            let header = control_header(Control::Pong, payload, self.role.key());
-            write(&header, payload, out)?;
+            write(&mut self.role, Opcode::Control(Control::Pong).last(), None, payload, out)?;
             self.controls.pong_sent();
         }
         Ok(())
     }
+}
 
-    pub(super) fn write_control(
-        &mut self,
-        control: Control,
-        payload: &[u8],
-        out: &mut impl Sink,
-    ) -> Result<(), Full> {
-        write(&control_header(control, payload, self.role.key()), payload, out)
+/// Writes a frame whose payload is the status code, if there is one, and `payload`.
+pub(super) fn write(
+    role: &mut impl Role,
+    first: u8,
+    code: Option<CloseCode>,
+    payload: &[u8],
+    out: &mut impl Sink,
+) -> Result<(), Full> {
+    let of_code = if code.is_some() { 2 } else { 0 };
+    let len = payload.len().saturating_add(of_code) as u64;
+    let mut header = Header::new(first, len, role.key());
+    if let Some(code) = code {
+        header.begin_payload(code.get().to_be_bytes());
     }
-}
-
-fn control_header(control: Control, payload: &[u8], key: Option<[u8; 4]>) -> Header {
-    Header::new(Opcode::Control(control), true, payload.len() as u64, key)
-}
-
-pub(super) fn write(header: &Header, payload: &[u8], out: &mut impl Sink) -> Result<(), Full> {
     let payload = out.put(header.as_bytes(), payload)?;
     if let Some(key) = header.masking_key() {
         mask::apply(payload, key);

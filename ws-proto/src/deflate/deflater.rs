@@ -6,6 +6,7 @@ use core::fmt;
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use super::{Context, Settings, TAIL};
+use crate::frame::{Opcode, RSV1};
 use crate::{Full, Header, Message, Sink};
 
 /// Output is given back beyond this size.
@@ -73,7 +74,8 @@ impl Deflater {
             return Ok(false);
         }
         let Some(data) = self.message(bytes) else { return Ok(false) };
-        let header = Header::compressed(message.kind(), true, data.len() as u64, None);
+        let first = Opcode::Message(message.kind()).last() | RSV1;
+        let header = Header::new(first, data.len() as u64, None);
         let put = out.put(header.as_bytes(), data).map(|_| true);
         self.give_back();
         put

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Seen, cut};
 use crate::deflate::{Agreement, Context, Inflater};
-use crate::frame::{Header, Opcode};
+use crate::frame::{Header, Opcode, RSV1};
 use crate::handshake::Agreed;
 use crate::{Client, Config, Connection, Error, Input, Kind, Scratch};
 
@@ -51,11 +51,11 @@ fn message(kind: Kind, sizes: &[u8], data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (i, fragment) in fragments.iter().chain(fragments.is_empty().then_some(&data)).enumerate() {
         let (last, len) = (i + 1 >= fragments.len(), fragment.len() as u64);
-        let header = match i {
-            0 => Header::compressed(kind, last, len, None),
-            _ => Header::new(Opcode::Continuation, last, len, None),
+        let first = match i {
+            0 => Opcode::Message(kind).first(last) | RSV1,
+            _ => Opcode::Continuation.first(last),
         };
-        bytes.extend(header.as_bytes());
+        bytes.extend(Header::new(first, len, None).as_bytes());
         bytes.extend(*fragment);
     }
     bytes

@@ -47,7 +47,17 @@ impl<'a> Pending<'a> {
         nonce: [u8; 16],
         out: &mut impl Sink,
     ) -> Result<Self, RequestError> {
-        Self::request_with(ask, "", nonce, out)
+        write(ask, "", nonce, out)?;
+        let mut pending = Self::of_proof([0; 28], ask.subprotocols);
+        pending.await_proof(nonce);
+        Ok(pending)
+    }
+
+    /// Makes it wait for the answer to a request with this nonce.
+    pub(crate) fn await_proof(&mut self, nonce: [u8; 16]) {
+        let mut key = [0; 24];
+        key::encode(&nonce, &mut key);
+        key::accept(&key, &mut self.accept);
     }
 
     /// [`request`](Self::request), with an offer of permessage-deflate.
@@ -62,7 +72,9 @@ impl<'a> Pending<'a> {
         out: &mut impl Sink,
     ) -> Result<Self, RequestError> {
         use crate::deflate::negotiate::{Params, value};
-        let pending = Self::request_with(ask, &value(Params::offer(&settings)), nonce, out)?;
+        write(ask, &value(Params::offer(&settings)), nonce, out)?;
+        let mut pending = Self::of_proof([0; 28], ask.subprotocols);
+        pending.await_proof(nonce);
         Ok(Self { deflate: Some(settings), ..pending })
     }
 
@@ -84,72 +96,20 @@ impl<'a> Pending<'a> {
         }
     }
 
-    fn request_with(
-        ask: Ask<'a>,
-        extension: &str,
-        nonce: [u8; 16],
-        out: &mut impl Sink,
-    ) -> Result<Self, RequestError> {
-        let visible = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
-        if ask.host.is_empty() || !visible(ask.host) {
-            return Err(RequestError::Host);
-        }
-        let fragment = ask.target.bytes().any(|b| b == b'#');
-        if !ask.target.starts_with('/') || !visible(ask.target) || fragment {
-            return Err(RequestError::Target);
-        }
-        let mut subprotocols = ask.subprotocols;
-        while let [name, rest @ ..] = subprotocols {
-            if !header::is_token(name.as_bytes()) || rest.contains(name) {
-                return Err(RequestError::Subprotocol);
-            }
-            subprotocols = rest;
-        }
-        if !ask.fields.iter().all(|field| field.is_legal() && !field.is_of_handshake()) {
-            return Err(RequestError::Field);
-        }
-        let key = key::encode(nonce);
-        let head: [&[u8]; 7] = [
-            b"GET ",
-            ask.target.as_bytes(),
-            b" HTTP/1.1\r\nHost: ",
-            ask.host.as_bytes(),
-            b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-              Sec-WebSocket-Key: ",
-            &key,
-            b"\r\n",
-        ];
-        write_all(out, &|put| {
-            head.into_iter().for_each(&mut *put);
-            let mut before = "Sec-WebSocket-Protocol: ";
-            for name in ask.subprotocols {
-                put(before.as_bytes());
-                put(name.as_bytes());
-                before = ", ";
-            }
-            if !ask.subprotocols.is_empty() {
-                put(b"\r\n");
-            }
-            if !extension.is_empty() {
-                line(&Field::new("Sec-WebSocket-Extensions", extension), put);
-            }
-            ask.fields.iter().for_each(|field| line(field, put));
-            put(b"\r\n");
-        })?;
-        Ok(Self {
-            accept: key::accept(key),
-            subprotocols: ask.subprotocols,
-            #[cfg(feature = "deflate")]
-            deflate: None,
-        })
-    }
-
     /// Checks the response. Bytes behind its head are the connection's first frames.
     ///
     /// # Errors
     /// [`HandshakeError`]: the server refused, or did not answer as RFC 6455 §4.1 asks it to.
     pub fn finish<'h>(
         self,
+        status: u16,
+        fields: &[Field<'h>],
+    ) -> Result<Accepted<'h>, HandshakeError> {
+        self.judge_fields(status, fields)
+    }
+
+    fn judge_fields<'h>(
+        &self,
         status: u16,
         fields: &[Field<'h>],
     ) -> Result<Accepted<'h>, HandshakeError> {
@@ -170,10 +130,15 @@ impl<'a> Pending<'a> {
     /// # Errors
     /// As there, and [`HandshakeError::Head`].
     pub fn finish_head(self, head: &[u8]) -> Result<Accepted<'_>, HandshakeError> {
+        self.judge_head(head)
+    }
+
+    /// [`finish_head`](Self::finish_head), where this is not moved.
+    pub(crate) fn judge_head<'h>(&self, head: &'h [u8]) -> Result<Accepted<'h>, HandshakeError> {
         #[cfg(any(feature = "httparse", feature = "deflate"))]
         {
             let head = super::head::response(head)?;
-            self.finish(head.status, &head.fields)
+            self.judge_fields(head.status, &head.fields)
         }
         #[cfg(not(any(feature = "httparse", feature = "deflate")))]
         {
@@ -208,6 +173,60 @@ impl<'a> Pending<'a> {
             Err(_) => Err(HandshakeError::Extension),
         }
     }
+}
+
+/// Appends the request.
+pub(crate) fn write(
+    ask: Ask<'_>,
+    extension: &str,
+    nonce: [u8; 16],
+    out: &mut impl Sink,
+) -> Result<(), RequestError> {
+    let visible = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+    if ask.host.is_empty() || !visible(ask.host) {
+        return Err(RequestError::Host);
+    }
+    let fragment = ask.target.bytes().any(|b| b == b'#');
+    if !ask.target.starts_with('/') || !visible(ask.target) || fragment {
+        return Err(RequestError::Target);
+    }
+    let mut subprotocols = ask.subprotocols;
+    while let [name, rest @ ..] = subprotocols {
+        if !header::is_token(name.as_bytes()) || rest.contains(name) {
+            return Err(RequestError::Subprotocol);
+        }
+        subprotocols = rest;
+    }
+    if !ask.fields.iter().all(|field| field.is_legal() && !field.is_of_handshake()) {
+        return Err(RequestError::Field);
+    }
+    let mut key = [0; 24];
+    key::encode(&nonce, &mut key);
+    write_all(out, &|put| {
+        put(b"GET ");
+        put(ask.target.as_bytes());
+        put(b" HTTP/1.1\r\nHost: ");
+        put(ask.host.as_bytes());
+        put(b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Key: ");
+        put(&key);
+        put(b"\r\n");
+        let mut before = "Sec-WebSocket-Protocol: ";
+        for name in ask.subprotocols {
+            put(before.as_bytes());
+            put(name.as_bytes());
+            before = ", ";
+        }
+        if !ask.subprotocols.is_empty() {
+            put(b"\r\n");
+        }
+        if cfg!(feature = "deflate") && !extension.is_empty() {
+            line(&Field::new("Sec-WebSocket-Extensions", extension), put);
+        }
+        ask.fields.iter().for_each(|field| line(field, put));
+        put(b"\r\n");
+    })?;
+    Ok(())
 }
 
 /// A handshake that the server has accepted.

@@ -3,18 +3,15 @@
 use super::base64;
 use super::sha1::sha1;
 
-/// The key of a client's nonce: 24 base64 characters.
-pub(super) fn encode(nonce: [u8; 16]) -> [u8; 24] {
-    let mut key = [0; 24];
-    base64::encode(&nonce, &mut key);
-    key
+/// Writes the key of a client's nonce: 24 base64 characters. It is not returned, as that would move it, for which
+/// firmware needs a `memcpy`.
+pub(super) fn encode(nonce: &[u8; 16], key: &mut [u8; 24]) {
+    base64::encode(nonce, key);
 }
 
-/// What proves that a server has read `key`.
-pub(super) fn accept(key: [u8; 24]) -> [u8; 28] {
-    let mut accept = [0; 28];
-    base64::encode(sha1(key).as_flattened(), &mut accept);
-    accept
+/// Writes what proves that a server has read `key`.
+pub(super) fn accept(key: &[u8; 24], accept: &mut [u8; 28]) {
+    base64::encode(sha1(key).as_flattened(), accept);
 }
 
 /// A key that is base64 for 16 bytes: 22 characters and two of padding.
@@ -31,9 +28,11 @@ mod tests {
 
     #[test]
     fn example_of_rfc_6455_section_1_3() {
-        let key = encode(*b"the sample nonce");
+        let (mut key, mut proof) = ([0; 24], [0; 28]);
+        encode(b"the sample nonce", &mut key);
         assert_eq!(&key, b"dGhlIHNhbXBsZSBub25jZQ==");
-        assert_eq!(&accept(key), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        accept(&key, &mut proof);
+        assert_eq!(&proof, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(parse(&key), Some(key));
     }
 

@@ -42,7 +42,7 @@
 
 mod answer;
 mod base64;
-mod client;
+pub(crate) mod client;
 #[cfg(feature = "deflate")]
 mod extension;
 pub mod head;

@@ -52,7 +52,9 @@ impl<'h> Upgrade<'h> {
         if !header::elements(fields, PROTOCOL).all(header::is_token) {
             return Err(Reject::Invalid(PROTOCOL));
         }
-        Ok(Self { fields, accept: key::accept(key) })
+        let mut accept = [0; 28];
+        key::accept(&key, &mut accept);
+        Ok(Self { fields, accept })
     }
 
     /// The subprotocols that the client offers, the one it would like best first.

@@ -4,33 +4,34 @@
 //! padding and most of its words. SHA-1 guards nothing here: the proof only shows that the server speaks
 //! WebSocket (RFC 6455 §10.8).
 
-/// The first block: six words of the key, nine of the GUID (RFC 6455 §1.3), one bit of padding.
-const FIRST: [u32; 16] = {
-    const fn word(text: &[u8; 4]) -> u32 {
-        u32::from_be_bytes(*text)
-    }
-    let (a, b, c) = (word(b"258E"), word(b"AFA5"), word(b"-E91"));
-    let (d, e, f) = (word(b"4-47"), word(b"DA-9"), word(b"5CA-"));
-    let (g, h, i) = (word(b"C5AB"), word(b"0DC8"), word(b"5B11"));
-    [0, 0, 0, 0, 0, 0, a, b, c, d, e, f, g, h, i, 0x8000_0000]
-};
+/// RFC 6455 §1.3.
+const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The second block: nothing but the length in bits.
-const SECOND: [u32; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60 * 8];
-
-pub(super) fn sha1(key: [u8; 24]) -> [[u8; 4]; 5] {
-    let mut first = FIRST;
-    for (to, from) in first.iter_mut().zip(key.as_chunks().0) {
-        *to = u32::from_be_bytes(*from);
-    }
+pub(super) fn sha1(key: &[u8; 24]) -> [[u8; 4]; 5] {
+    let mut words = [0; 16];
+    load(&mut words, key);
+    let [_, _, _, _, _, _, behind_key @ .., padding] = &mut words;
+    load(behind_key, GUID);
+    *padding = 0x8000_0000;
     let mut hash = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-    compress(&mut hash, first);
-    compress(&mut hash, SECOND);
+    compress(&mut hash, &mut words);
+    // The second block is nothing but the length in bits.
+    words = [0; 16];
+    let [.., length] = &mut words;
+    *length = 60 * 8;
+    compress(&mut hash, &mut words);
     hash.map(u32::to_be_bytes)
 }
 
+/// As many words as `text` has.
+fn load(words: &mut [u32], text: &[u8]) {
+    for (to, from) in words.iter_mut().zip(text.as_chunks().0) {
+        *to = u32::from_be_bytes(*from);
+    }
+}
+
 /// The function of a block. `words` is a ring that holds the last sixteen of the schedule.
-fn compress(hash: &mut [u32; 5], mut words: [u32; 16]) {
+fn compress(hash: &mut [u32; 5], words: &mut [u32; 16]) {
     let [mut a, mut b, mut c, mut d, mut e] = *hash;
     for t in 0..80usize {
         let back = |n: usize| words.get(t.wrapping_sub(n) & 15).copied().unwrap_or_default();
@@ -66,7 +67,7 @@ mod tests {
         fn equals_the_crate_sha1(key in any::<[u8; 24]>()) {
             let guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
             let expected = Sha1::new().chain_update(key).chain_update(guid).finalize();
-            let hash = super::sha1(key);
+            let hash = super::sha1(&key);
             prop_assert_eq!(hash.as_flattened(), &expected[..]);
         }
     }

@@ -49,7 +49,7 @@ impl<'b, S: Read + Write, M: FnMut() -> [u8; 4]> AsyncSocket<'b, S, Client<M>> {
         buffers: Buffers<'b>,
     ) -> Result<Self, Error<S::Error>> {
         let mut opening = Opening::response(buffers);
-        let pending = opening.ask(ask, nonce)?;
+        opening.ask(ask, nonce)?;
         let head = loop {
             write(&mut stream, &mut opening.out).await?;
             match opening.head()? {
@@ -57,7 +57,7 @@ impl<'b, S: Read + Write, M: FnMut() -> [u8; 4]> AsyncSocket<'b, S, Client<M>> {
                 None => read_head(&mut stream, &mut opening).await?,
             }
         };
-        let (agreed, subprotocol) = opening.finish(pending, head, ask.subprotocols)?;
+        let (agreed, subprotocol) = opening.finish(nonce, head, ask.subprotocols)?;
         let link = opening.into_link(Client(random), config, agreed);
         Ok(Self { stream, link, subprotocol })
     }

@@ -3,6 +3,7 @@
 use super::link::{In, Link};
 use super::out::Out;
 use super::{Buffers, Error, SERVER_FIELDS};
+use crate::handshake::client;
 use crate::handshake::head::{self, HeadError, HeadReader, RequestHead};
 use crate::handshake::{
     Agreed, Ask, Choice, HandshakeError, Pending, RequestError, Response, Upgrade,
@@ -34,12 +35,9 @@ impl<'b> Opening<'b> {
         Self { reader, input: In::new(read), out: Out::new(write) }
     }
 
-    pub(super) fn ask<'a>(
-        &mut self,
-        ask: Ask<'a>,
-        nonce: [u8; 16],
-    ) -> Result<Pending<'a>, RequestError> {
-        Pending::request(ask, nonce, &mut self.out)
+    /// Puts a client's request into the write buffer.
+    pub(super) fn ask(&mut self, ask: Ask<'_>, nonce: [u8; 16]) -> Result<(), RequestError> {
+        client::write(ask, "", nonce, &mut self.out)
     }
 
     /// The length of the head, once it has come.
@@ -50,12 +48,14 @@ impl<'b> Opening<'b> {
     /// Judges the response, whose head is `head` bytes.
     pub(super) fn finish(
         &mut self,
-        pending: Pending<'_>,
+        nonce: [u8; 16],
         head: usize,
         offered: &[&'b str],
     ) -> Result<Opened<'b>, HandshakeError> {
         let bytes = self.input.all().get(..head).unwrap_or_default();
-        let accepted = pending.finish_head(bytes)?;
+        let mut pending = Pending::of_proof([0; 28], offered);
+        pending.await_proof(nonce);
+        let accepted = pending.judge_head(bytes)?;
         let name = accepted.subprotocol;
         let chosen = offered.iter().copied().find(|offered| Some(*offered) == name);
         let agreed = accepted.agreed;

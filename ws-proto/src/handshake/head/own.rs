@@ -46,12 +46,17 @@ pub(in crate::handshake) fn status(head: &[u8]) -> Result<(u16, Lines<'_>), Head
     let Some([b' ', code @ ..]) = line.strip_prefix(b"HTTP/1.1") else {
         return Err(not_a_version(line));
     };
-    let (digits, rest) = code.split_first_chunk::<3>().ok_or(HeadError::FirstLine)?;
-    if !digits.iter().all(u8::is_ascii_digit) || !matches!(rest, [] | [b' ', ..]) {
+    let (digits, [] | [b' ', ..]) = code.split_at_checked(3).ok_or(HeadError::FirstLine)? else {
         return Err(HeadError::FirstLine);
+    };
+    let mut status = 0u16;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return Err(HeadError::FirstLine);
+        }
+        status = status.wrapping_mul(10).wrapping_add(u16::from(digit & 0xf));
     }
-    let [a, b, c] = digits.map(|digit| u16::from(digit & 0xf));
-    Ok((a.wrapping_mul(100).wrapping_add(b.wrapping_mul(10)).wrapping_add(c), lines))
+    Ok((status, lines))
 }
 
 fn not_a_version(bytes: &[u8]) -> HeadError {
