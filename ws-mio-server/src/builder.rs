@@ -1,6 +1,7 @@
 //! What a server is to be, before it is bound.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ use crate::{Handler, Network, OriginPattern, Page, ProxyHeader, StartError};
 pub struct Builder {
     pub(crate) routes: Routes,
     pub(crate) handlers: Vec<Box<dyn Fn() -> Box<dyn Application>>>,
+    /// What is served to those who run the server, if they have an address of their own.
+    pub(crate) admin: Routes,
+    pub(crate) admin_address: Option<SocketAddr>,
+    /// Where metrics are served, if they have not.
+    metrics: Vec<String>,
     pub(crate) workers: Option<u16>,
     pub(crate) settings: Settings,
     pub(crate) policy: Policy,
@@ -42,6 +48,9 @@ impl Builder {
         Self {
             routes: Routes::default(),
             handlers: Vec::new(),
+            admin: Routes::default(),
+            admin_address: None,
+            metrics: Vec::new(),
             workers: None,
             settings: Settings {
                 max_message: 1024 * 1024,
@@ -79,10 +88,31 @@ impl Builder {
         self.insert(path, Route::Page(page))
     }
 
+    /// Answers plain GET and HEAD requests at a path with status 200, as long as the server runs.
+    pub fn health(self, path: &str) -> Self {
+        self.insert(path, Route::Health).insert_admin(path, Route::Health)
+    }
+
     /// Answers plain GET and HEAD requests at a path with status 200 while the server takes new connections,
     /// and with 503 while it drains: load balancers ask there where to send clients.
     pub fn readiness(self, path: &str) -> Self {
-        self.insert(path, Route::Readiness)
+        self.insert(path, Route::Readiness).insert_admin(path, Route::Readiness)
+    }
+
+    /// Serves what the server counts at a path, in the text format of Prometheus: the same as
+    /// [`Handle::metrics`](crate::Handle::metrics).
+    pub fn metrics(mut self, path: &str) -> Self {
+        self.metrics.push(path.to_owned());
+        self.insert_admin(path, Route::Metrics)
+    }
+
+    /// Serves [`metrics`](Self::metrics), [`health`](Self::health) and [`readiness`](Self::readiness) at this
+    /// address, and nothing else; metrics are then served nowhere else. Port 0 stands for any that is free:
+    /// [`Server::admin_addr`](crate::Server::admin_addr) tells which. One worker serves it. Default: no such
+    /// address, and metrics at those of the server.
+    pub const fn admin(mut self, address: SocketAddr) -> Self {
+        self.admin_address = Some(address);
+        self
     }
 
     /// How many event loops run, each on a thread of its own: 1 to 1024. Default: as many as there are
@@ -212,6 +242,22 @@ impl Builder {
     /// get shared contexts, then none. Default: 1 GiB.
     pub const fn deflate_memory(mut self, bytes: usize) -> Self {
         self.policy.budget = bytes;
+        self
+    }
+
+    /// Decides where metrics are served.
+    pub(crate) fn place_metrics(mut self) -> Self {
+        let paths = std::mem::take(&mut self.metrics);
+        match self.admin_address {
+            Some(_) => self,
+            None => paths.iter().fold(self, |builder, path| builder.insert(path, Route::Metrics)),
+        }
+    }
+
+    fn insert_admin(mut self, path: &str, route: Route) -> Self {
+        if let Err(error) = self.admin.insert(path, route) {
+            self.error.get_or_insert(StartError::Route(path.to_owned(), error.to_string()));
+        }
         self
     }
 

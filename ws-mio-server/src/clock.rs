@@ -20,12 +20,13 @@ impl Clock {
         Self(std::time::Instant::now())
     }
 
-    pub(crate) fn now(self) -> Instant {
-        Instant::from_millis(0).after(self.running())
-    }
-
     /// How long ago it was made.
     pub(crate) fn running(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The moment at which a clock has run for so long.
+pub(crate) fn moment(running: Duration) -> Instant {
+    Instant::from_millis(0).after(running)
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ws_proto::keepalive::{Instant, Timing};
@@ -12,9 +11,12 @@ use crate::arriving;
 use crate::auth::Guard;
 use crate::cork::Cork;
 use crate::deflate::Pool;
+use crate::extra::Extra;
 use crate::mailbox::Publication;
+use crate::metrics::{Counters, Metrics};
+use crate::peer::Ending;
 use crate::proxy::Trust;
-use crate::record::CloseRecord;
+use crate::record::{CloseRecord, Last};
 use crate::route::Routes;
 use crate::topics::Topics;
 
@@ -39,9 +41,15 @@ pub(crate) struct Settings {
 pub(crate) struct Context {
     pub(crate) worker: u16,
     pub(crate) now: Instant,
+    /// When this turn of the event loop began: how long the server had run.
+    pub(crate) turn: Duration,
     pub(crate) settings: Arc<Settings>,
     pub(crate) routes: Arc<Routes>,
+    /// What is served to those who run the server.
+    pub(crate) admin: Arc<Routes>,
     pub(crate) counters: Arc<Counters>,
+    /// Those of all workers.
+    pub(crate) metrics: Metrics,
     /// What the connection that is being served has to send: it leaves in one write.
     pub(crate) cork: Cork,
     /// Memory for large messages.
@@ -55,6 +63,8 @@ pub(crate) struct Context {
     pub(crate) refused: Option<(u16, String)>,
     /// What the log is to say of a connection that has just ended.
     pub(crate) closed: Option<CloseRecord>,
+    /// What the last frame was of what has just been read.
+    pub(crate) last: Option<Last>,
     /// The deadline that a connection has just missed.
     pub(crate) missed: Option<&'static str>,
     /// The address of the socket of a connection that is being opened.
@@ -70,37 +80,17 @@ impl Context {
     pub(crate) fn clear_cork(&mut self) {
         self.cork.clear(&mut self.arriving);
     }
-}
 
-/// What a worker counts. Only the worker writes, so that no instruction need be atomic as a whole.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    /// Taken over from the length of the worker's slots.
-    pub(crate) connections: AtomicUsize,
-    pub(crate) accepted: Counter,
-    pub(crate) refused: Counter,
-    pub(crate) messages: Counter,
-    pub(crate) reads: Counter,
-    pub(crate) writes: Counter,
-    /// Connections that were closed because the server drains.
-    pub(crate) drained: Counter,
-    /// Connections that were dropped when the server stopped.
-    pub(crate) abandoned: Counter,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add_one(&self) {
-        self.add(1);
+    /// A request is refused; the reason is for the log.
+    pub(crate) fn refuse(&mut self, status: u16, reason: String) {
+        self.counters.refused.add(status);
+        self.refused = Some((status, reason));
     }
 
-    pub(crate) fn add(&self, n: u64) {
-        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// An open connection has ended.
+    pub(crate) fn end(&mut self, ending: &Ending<'_>, extra: Option<&Extra>) {
+        let code = CloseRecord::code(ending, extra);
+        self.counters.closed.add(ending.by, code);
+        self.closed = CloseRecord::of(ending, extra);
     }
 }

@@ -9,9 +9,10 @@ use ws_proto::{CloseCode, Message};
 
 use crate::PeerId;
 use crate::builder::Builder;
-use crate::context::Counters;
+use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
+use crate::metrics::Metrics;
 use crate::worker::owner;
 
 /// A server, to be reached from any thread: publish, send, count, stop. Clones reach the same server.
@@ -31,7 +32,8 @@ use crate::worker::owner;
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) mailboxes: Arc<[Mailbox]>,
-    pub(crate) counters: Arc<[Arc<Counters>]>,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
 }
 
 /// A worker has too much to do: the call had no effect. Try again later.
@@ -76,7 +78,8 @@ impl Handle {
     pub fn publish<'m>(&self, topic: &str, message: impl Into<Message<'m>>) -> Result<(), Busy> {
         let worker = owner(topic, self.mailboxes.len());
         let (topic, frame) = (Arc::from(topic), Arc::new(Frame::new(message.into())));
-        self.post(worker, Command::Publish(Publication { topic, frame, except: None }))
+        let at = self.clock.running();
+        self.post(worker, Command::Publish(Publication { topic, frame, except: None, at }))
     }
 
     /// Sends a message to one peer; if it is gone, to nobody.
@@ -98,16 +101,23 @@ impl Handle {
     /// What the server has counted. Workers report their connections at the end of each turn.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.iter().fold(Stats::default(), |sum, worker| Stats {
+        self.metrics.workers.iter().fold(Stats::default(), |sum, worker| Stats {
             connections: sum.connections.saturating_add(worker.connections.load(Ordering::Relaxed)),
             accepted: sum.accepted.saturating_add(worker.accepted.get()),
-            refused: sum.refused.saturating_add(worker.refused.get()),
+            refused: sum.refused.saturating_add(worker.refused.total()),
             messages: sum.messages.saturating_add(worker.messages.get()),
             reads: sum.reads.saturating_add(worker.reads.get()),
             writes: sum.writes.saturating_add(worker.writes.get()),
             drained: sum.drained.saturating_add(worker.drained.get()),
             abandoned: sum.abandoned.saturating_add(worker.abandoned.get()),
         })
+    }
+
+    /// What the server has counted, in the text format of Prometheus (version 0.0.4). Workers report at the
+    /// end of each turn.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.metrics.to_string()
     }
 
     /// Closes all connections with code 1012, one after the other over that time less the close deadline, or

@@ -49,6 +49,7 @@ mod id;
 mod jwt;
 mod listener;
 mod mailbox;
+mod metrics;
 mod origin;
 mod outbox;
 mod peer;

@@ -6,6 +6,21 @@ use std::net::SocketAddr;
 use mio::net::TcpListener;
 use socket2::{Domain, Protocol, Socket, Type};
 
+/// Whom the connections of a listener are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    Everyone,
+    /// Those who run the server.
+    Admin,
+}
+
+/// A socket that accepts connections, before an event loop has it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) socket: TcpListener,
+    pub(crate) serves: Serves,
+}
+
 const BACKLOG: i32 = 4096;
 
 /// Binds one address for `workers` loops: the kernel spreads connections over their sockets.

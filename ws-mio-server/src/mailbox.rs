@@ -19,6 +19,8 @@ pub(crate) struct Publication {
     pub(crate) frame: Arc<Frame>,
     /// The subscriber that does not get it: the one that sent it.
     pub(crate) except: Option<PeerId>,
+    /// When it was published: how long the server had run.
+    pub(crate) at: Duration,
 }
 
 /// What one thread asks of a worker.

@@ -117,6 +117,7 @@ impl Peer<'_> {
             topic: Arc::from(topic),
             frame: Arc::new(Frame::new(message.into())),
             except: Some(self.id()),
+            at: self.context.turn,
         };
         self.context.publications.push(publication);
     }
@@ -173,4 +174,15 @@ pub enum EndedBy {
     Server,
     /// Nobody said anything: the connection broke, or the peer stopped answering.
     Network,
+}
+
+impl EndedBy {
+    /// In one word, for logs and metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Server => "server",
+            Self::Network => "network",
+        }
+    }
 }

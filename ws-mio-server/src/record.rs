@@ -18,8 +18,41 @@ pub(crate) struct CloseRecord {
     queued: usize,
     /// In seconds.
     age: f64,
+    last: Last,
     user: Option<String>,
     client: Option<String>,
+}
+
+/// The last frame that came from a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    Nothing,
+    /// The last one of a message.
+    Message,
+    /// One of a message that has not come in whole.
+    Part,
+    Ping,
+    Pong,
+    Close,
+    /// One that breaks the protocol.
+    Violation,
+    /// One behind a Close, or while its answer was due: it is not looked at.
+    AfterClose,
+}
+
+impl Last {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Message => "message",
+            Self::Part => "part of a message",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+            Self::Close => "close",
+            Self::Violation => "violation",
+            Self::AfterClose => "ignored",
+        }
+    }
 }
 
 /// Why this end has begun to close a connection.
@@ -36,10 +69,16 @@ impl Cause {
 }
 
 impl CloseRecord {
+    /// The code that a connection ended with: that of our Close, whatever came of it, before any other.
+    pub(crate) fn code(ending: &Ending<'_>, extra: Option<&Extra>) -> u16 {
+        let cause = extra.and_then(|extra| extra.cause.as_ref());
+        cause.map_or(ending.code, |cause| cause.code)
+    }
+
     /// The record of an ending, if the log has one; its age is yet to be told.
     pub(crate) fn of(ending: &Ending<'_>, extra: Option<&Extra>) -> Option<Self> {
         let cause = extra.and_then(|extra| extra.cause.as_ref());
-        let code = cause.map_or(ending.code, |cause| cause.code);
+        let code = Self::code(ending, extra);
         let shown = match is_good(ending.by, code) {
             true => tracing::enabled!(tracing::Level::DEBUG),
             false => tracing::enabled!(tracing::Level::INFO),
@@ -59,13 +98,16 @@ impl CloseRecord {
             reason,
             queued: extra.map_or(0, |extra| extra.outbox.len()),
             age: 0.0,
+            last: Last::Nothing,
             user: extra.and_then(|extra| extra.identity.as_deref()).map(user),
             client: extra.and_then(|extra| extra.client).map(|client| client.to_string()),
         })
     }
 
-    /// The connection was open for so many tenths of a second, and this is what made it end, too.
-    pub(crate) fn complete(&mut self, age: u32, deadline: Option<&'static str>) {
+    /// The connection was open for so many tenths of a second, this was its last frame, and this is what made
+    /// it end, too.
+    pub(crate) fn complete(&mut self, age: u32, last: Last, deadline: Option<&'static str>) {
+        self.last = last;
         self.age = f64::from(age) / 10.0;
         if let Some(missed) = deadline {
             let between = if self.reason.is_empty() { "" } else { "; " };
@@ -77,16 +119,35 @@ impl CloseRecord {
     /// Writes the line. A good end is told at the level `debug`, any other at `info`.
     pub(crate) fn log(self, peer: Option<SocketAddr>) {
         let peer = peer.map(|peer| peer.to_string());
-        let Self { by, code, reason, queued, age, user, client } = self;
-        let by_whom = match by {
-            EndedBy::Peer => "peer",
-            EndedBy::Server => "server",
-            EndedBy::Network => "network",
-        };
+        let Self { by, code, reason, queued, age, last, user, client } = self;
+        let last = last.name();
+        let by_whom = by.name();
         if is_good(by, code) {
-            tracing::debug!(peer, client, user, by = by_whom, code, reason, queued, age, "closed");
+            tracing::debug!(
+                peer,
+                client,
+                user,
+                by = by_whom,
+                code,
+                reason,
+                queued,
+                age,
+                last,
+                "closed"
+            );
         } else {
-            tracing::info!(peer, client, user, by = by_whom, code, reason, queued, age, "closed");
+            tracing::info!(
+                peer,
+                client,
+                user,
+                by = by_whom,
+                code,
+                reason,
+                queued,
+                age,
+                last,
+                "closed"
+            );
         }
     }
 }

@@ -14,8 +14,11 @@ pub(crate) enum Route {
     /// The handler with this number.
     WebSocket(u16),
     Page(Page),
+    /// That event loops run.
+    Health,
     /// Whether the server takes new connections.
     Readiness,
+    Metrics,
 }
 
 /// A small resource for plain GET requests.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use ws_mio_server::settings::Settings;
 use ws_mio_server::{Builder, Server, StartError};
 
-use crate::app::{Echo, HEALTH, INDEX, Relay};
+use crate::app::{Echo, INDEX, Relay};
 use crate::clock::Clock;
 use crate::{log, signals};
 
@@ -43,8 +43,9 @@ pub(crate) fn run(
 pub(crate) fn builder(settings: &Settings) -> Result<Builder, String> {
     let builder = Server::builder()
         .page("/", INDEX)
-        .page("/healthz", HEALTH)
+        .health("/healthz")
         .readiness("/readyz")
+        .metrics("/metrics")
         .route("/echo", Echo)
         .route("/relay/{room}", Relay);
     settings.apply(builder)
@@ -66,6 +67,9 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
         writeln!(out, "  echo    ws://{host}/echo")?;
         writeln!(out, "  relay   ws://{host}/relay/ROOM   (to everyone else in ROOM)")?;
         writeln!(out, "  health  http://{host}/healthz")?;
+    }
+    if let Some(address) = server.admin_addr() {
+        writeln!(out, "  admin   http://{address}/metrics")?;
     }
     writeln!(out, "{workers} worker{plural}, messages up to {limit} bytes. Ctrl-C stops.")?;
     out.flush()

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
+use std::time::Duration;
 
 use mio::{Poll, Waker};
 use ws_proto::keepalive::Instant;
@@ -13,11 +14,12 @@ use ws_proto::keepalive::Instant;
 use crate::arriving;
 use crate::builder::Builder;
 use crate::clock::Clock;
-use crate::context::{Context, Counters};
+use crate::context::Context;
 use crate::cork::Cork;
 use crate::deflate::Pool;
-use crate::listener;
+use crate::listener::{self, Bound, Serves};
 use crate::mailbox::Mailbox;
+use crate::metrics::{Counters, Metrics};
 use crate::topics::Topics;
 use crate::worker::{WAKER, Worker};
 use crate::{Handle, StartError};
@@ -29,11 +31,12 @@ impl Builder {
     /// # Errors
     /// A [`StartError`] that names what was wrong.
     pub fn bind(self, addresses: impl ToSocketAddrs + fmt::Debug) -> Result<Server, StartError> {
-        if let Some(error) = self.error {
+        let server = self.place_metrics();
+        if let Some(error) = server.error {
             return Err(error);
         }
         let cores = || thread::available_parallelism().map_or(1, |n| n.get().min(1024));
-        let workers = self.workers.unwrap_or_else(|| u16::try_from(cores()).unwrap_or(1));
+        let workers = server.workers.unwrap_or_else(|| u16::try_from(cores()).unwrap_or(1));
         if !(1..=1024).contains(&workers) {
             return Err(StartError::Workers(workers));
         }
@@ -54,7 +57,15 @@ impl Builder {
                 if listeners.len() == local_addrs.len() {
                     local_addrs.push(socket.local_addr().map_err(bind)?);
                 }
-                listeners.push(socket);
+                listeners.push(Bound { socket, serves: Serves::Everyone });
+            }
+        }
+        let mut admin_addr = None;
+        if let (Some(address), Some(first)) = (server.admin_address, listeners.first_mut()) {
+            let bind = |error| StartError::Bind(address, error);
+            for socket in listener::bind(address, 1).map_err(bind)? {
+                admin_addr = Some(socket.local_addr().map_err(bind)?);
+                first.push(Bound { socket, serves: Serves::Admin });
             }
         }
         let mut mailboxes = Vec::new();
@@ -67,9 +78,12 @@ impl Builder {
         }
         let mailboxes: Arc<[Mailbox]> = mailboxes.into();
         let counters: Arc<[_]> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
-        let handle = Handle { mailboxes: Arc::clone(&mailboxes), counters: Arc::clone(&counters) };
-        let (settings, routes) = (Arc::new(self.settings), Arc::new(self.routes));
         let clock = Clock::start();
+        let deflate_reserved = Arc::clone(&server.policy.reserved);
+        let metrics = Metrics { workers: Arc::clone(&counters), deflate_reserved };
+        let handle = Handle { mailboxes: Arc::clone(&mailboxes), metrics: metrics.clone(), clock };
+        let (settings, routes) = (Arc::new(server.settings), Arc::new(server.routes));
+        let admin = Arc::new(server.admin);
         let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
         let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter());
         let workers = of_each.map(|(((worker, poll), listeners), counters)| {
@@ -77,21 +91,25 @@ impl Builder {
                 worker,
                 now: Instant::from_millis(0),
                 settings: Arc::clone(&settings),
+                turn: Duration::ZERO,
                 routes: Arc::clone(&routes),
+                admin: Arc::clone(&admin),
+                metrics: metrics.clone(),
                 counters: Arc::clone(counters),
                 cork: Cork::default(),
                 arriving: arriving::Pool::default(),
                 topics: Topics::default(),
                 publications: Vec::new(),
-                pool: Pool::new(self.policy.clone()),
+                pool: Pool::new(server.policy.clone()),
                 refused: None,
                 closed: None,
+                last: None,
                 missed: None,
                 peer: None,
                 client: None,
                 stopping: false,
             };
-            let handlers = self.handlers.iter().map(|new| new()).collect();
+            let handlers = server.handlers.iter().map(|new| new()).collect();
             Worker::new(
                 poll,
                 clock,
@@ -103,7 +121,7 @@ impl Builder {
             )
         });
         let workers = workers.collect::<io::Result<_>>().map_err(StartError::System)?;
-        Ok(Server { workers, handle, local_addrs })
+        Ok(Server { workers, handle, local_addrs, admin_addr })
     }
 }
 
@@ -132,6 +150,7 @@ pub struct Server {
     workers: Vec<Worker>,
     handle: Handle,
     local_addrs: Vec<SocketAddr>,
+    admin_addr: Option<SocketAddr>,
 }
 
 impl Server {
@@ -144,6 +163,12 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The address for those who run the server ([`Builder::admin`]).
+    #[must_use]
+    pub const fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin_addr
     }
 
     /// How many event loops will run.

@@ -89,7 +89,8 @@ fn end_all(server: &Server) {
     client.write(&frame(0xf1, b""));
     client.closed(1002);
     // The peer goes without a word.
-    let client = server.open();
+    let mut client = server.open();
+    client.echo("hello");
     drop(client);
     // The peer is silent when it is pinged.
     let mut silent = server.open();
@@ -139,6 +140,8 @@ fn each_connection_has_one_record_that_says_who_ended_it_and_why() {
         assert!(record["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{record}");
         assert!(record["age"].as_f64().unwrap() < 60.0 && record["queued"] == 0, "{record}");
     }
+    let last: Vec<_> = records.iter().map(|record| record["last"].as_str().unwrap()).collect();
+    assert_eq!(last, ["close", "close", "violation", "message", "none", "close"], "{log}");
     assert!(records[4]["age"].as_f64().unwrap() >= 0.3, "{log}");
     assert!(!log.contains("my reason"), "what peers send has no place in a log: {log}");
 }

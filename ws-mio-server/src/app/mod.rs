@@ -11,6 +11,3 @@ use ws_mio_server::Page;
 /// A page that talks to `/echo`.
 pub(crate) const INDEX: Page =
     Page { content_type: "text/html; charset=utf-8", body: include_bytes!("index.html") };
-
-/// What load balancers ask for.
-pub(crate) const HEALTH: Page = Page { content_type: "text/plain; charset=utf-8", body: b"ok\n" };

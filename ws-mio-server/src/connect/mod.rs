@@ -21,7 +21,7 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::cli::ConnectArgs;
-use crate::clock::Clock;
+use crate::clock::{Clock, moment};
 use command::Lines;
 use input::{Cut, Input};
 use screen::Screen;
@@ -94,13 +94,13 @@ fn pause(attempt: u32, chance: u16) -> Duration {
 
 /// Waits; `true`: the user wants to stop.
 fn rest(poll: &mut Poll, pause: Duration, clock: Clock, input: &Input) -> io::Result<bool> {
-    let until = clock.now().after(pause);
+    let until = moment(clock.running()).after(pause);
     let mut events = Events::with_capacity(4);
     loop {
         if input.interrupted.load(Ordering::SeqCst) {
             return Ok(true);
         }
-        let left = until.since(clock.now());
+        let left = until.since(moment(clock.running()));
         if left.is_zero() {
             return Ok(false);
         }

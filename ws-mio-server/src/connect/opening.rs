@@ -11,7 +11,7 @@ use ws_proto::{Client, Config, Connection};
 use super::transport::{Blocking, Stream, Timed, Transport};
 use super::{Screen, tls};
 use crate::cli::ConnectArgs;
-use crate::clock::Clock;
+use crate::clock::{Clock, moment};
 
 pub(super) type ClientConnection = Connection<Client<fn() -> [u8; 4]>>;
 
@@ -61,7 +61,7 @@ pub(super) fn random<const N: usize>() -> [u8; N] {
 /// Opens a connection, as the arguments say.
 pub(super) fn open(args: &ConnectArgs, screen: &Screen, clock: Clock) -> Result<Opened, Failure> {
     let url = &args.url;
-    let deadline = clock.now().after(args.connect_timeout);
+    let deadline = moment(clock.running()).after(args.connect_timeout);
     let failed = |error: &dyn std::fmt::Display| format!("{url}: {error}");
     let (request, host) = (Request::new(args), url.authority());
     let fields: Vec<_> =

@@ -21,7 +21,7 @@ use super::pings::Pings;
 use super::transport::Transport;
 use super::{SOCKET, Screen};
 use crate::cli::ConnectArgs;
-use crate::clock::Clock;
+use crate::clock::{Clock, moment};
 
 /// With so many bytes that wait to be sent, no more input is taken.
 const HIGH_WATER: usize = 256 * 1024;
@@ -85,7 +85,7 @@ impl<'a> Talk<'a> {
         clock: Clock,
         opened: Opened,
     ) -> (Self, Vec<u8>) {
-        let now = clock.now();
+        let now = moment(clock.running());
         let talk = Self {
             args,
             screen,
@@ -137,7 +137,7 @@ impl<'a> Talk<'a> {
     /// How the connection ended, once there is nothing left to wait for.
     fn ended(&mut self) -> Option<End> {
         let (_, until) = self.end.as_ref()?;
-        let over = self.gone || *until <= self.clock.now();
+        let over = self.gone || *until <= moment(self.clock.running());
         if over || (self.is_sent() && self.connection.transport() == Below::Close) {
             self.transport.finish();
         }
@@ -148,7 +148,7 @@ impl<'a> Talk<'a> {
     }
 
     fn end(&mut self, end: End) {
-        let until = self.clock.now().after(ENDING);
+        let until = moment(self.clock.running()).after(ENDING);
         self.end.get_or_insert((end, until));
     }
 
@@ -168,7 +168,7 @@ impl<'a> Talk<'a> {
                     self.lost(closed, "the server ended the connection without closing it");
                 }
                 Ok(n) => {
-                    self.heard = self.clock.now();
+                    self.heard = moment(self.clock.running());
                     self.receive(buffer.get_mut(..n).unwrap_or_default());
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
@@ -270,7 +270,7 @@ impl<'a> Talk<'a> {
 
     fn close(&mut self, code: CloseCode, reason: &str) {
         if self.closing.is_none() && self.connection.close(code, reason, &mut self.out).is_ok() {
-            self.closing = Some(self.clock.now());
+            self.closing = Some(moment(self.clock.running()));
         }
     }
 
@@ -293,7 +293,7 @@ impl<'a> Talk<'a> {
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
                     self.input_ended = true;
-                    self.heard = self.clock.now();
+                    self.heard = moment(self.clock.running());
                 }
             }
         }
@@ -333,7 +333,7 @@ impl<'a> Talk<'a> {
 
     /// Does what is due by now.
     fn keep_time(&mut self) {
-        let now = self.clock.now();
+        let now = moment(self.clock.running());
         if self.closing.is_some_and(|since| since.after(CLOSING) <= now) {
             let message = "the server did not answer the Close (1006)".to_owned();
             self.gone = true;
@@ -362,7 +362,7 @@ impl<'a> Talk<'a> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let now = self.clock.now();
+        let now = moment(self.clock.running());
         let closing = self.closing.map(|since| since.after(CLOSING));
         let ending = self.end.as_ref().map(|(_, until)| *until);
         let moments = [closing, ending, self.pings.deadline(), self.close_at()];

@@ -10,7 +10,7 @@ use rustls::{ClientConnection, StreamOwned};
 use ws_proto::keepalive::Instant;
 
 use super::Url;
-use crate::clock::Clock;
+use crate::clock::{Clock, moment};
 
 /// A socket whose calls fail when a moment has come.
 pub(super) struct Timed {
@@ -38,7 +38,7 @@ impl Timed {
 
 /// A time of zero would mean: no limit.
 fn remaining(clock: Clock, deadline: Instant) -> io::Result<Duration> {
-    match deadline.since(clock.now()) {
+    match deadline.since(moment(clock.running())) {
         Duration::ZERO => Err(io::Error::new(ErrorKind::TimedOut, "it took too long")),
         left => Ok(left),
     }

@@ -1,6 +1,7 @@
 //! Answers to requests: opening handshakes and pages.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, RequestHead};
@@ -12,6 +13,8 @@ use crate::auth::{BEARER, OnDenied};
 use crate::clock;
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
+use crate::listener::Serves;
+use crate::metrics;
 use crate::origin::{self, OriginRefused};
 use crate::route::{Page, Params, Route};
 use crate::{Denied, Identity, Request};
@@ -42,6 +45,9 @@ pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
 
 const STOPPING: &str = "the server is shutting down";
 
+/// The `Content-Type` of a line of text.
+const TEXT: &str = "text/plain; charset=utf-8";
+
 /// Closes a connection of somebody who may not be here, where that is not told by a status of 401.
 const UNAUTHORIZED: u16 = 4401;
 
@@ -49,10 +55,11 @@ const UNAUTHORIZED: u16 = 4401;
 pub(super) fn answer(
     head: &[u8],
     nearest: Option<IpAddr>,
+    serves: Serves,
     handlers: &Handlers,
     context: &mut Context,
 ) -> Option<Opened> {
-    match try_answer(head, nearest, handlers, context) {
+    match try_answer(head, nearest, serves, handlers, context) {
         Ok(opened) => opened,
         Err(Refusal { status, reason, fields, note }) => {
             respond(status, fields, &reason, method(head), context);
@@ -82,27 +89,43 @@ impl Refusal {
 fn try_answer(
     head: &[u8],
     nearest: Option<IpAddr>,
+    serves: Serves,
     handlers: &Handlers,
     context: &mut Context,
 ) -> Result<Option<Opened>, Refusal> {
     let request = head::request(head).map_err(|error| Refusal::new(error.status(), error))?;
     let client = nearest.map(|nearest| context.settings.trust.client(nearest, &request.fields));
     context.client = client.filter(|client| Some(*client) != context.peer);
-    let routes = std::sync::Arc::clone(&context.routes);
+    let routes = Arc::clone(match serves {
+        Serves::Everyone => &context.routes,
+        Serves::Admin => &context.admin,
+    });
     let (route, params) = match routes.find(request.target) {
         Ok(Some(found)) => found,
         Ok(None) => return Err(Refusal::new(404, "nothing is served at this path")),
         Err(error) => return Err(Refusal::new(400, error)),
     };
     match *route {
-        Route::Page(page) => serve_page(200, page, &request, context).map(|()| None),
+        Route::Page(Page { content_type, body }) => {
+            serve_page(200, content_type, body, &request, context)?;
+            Ok(None)
+        }
+        Route::Health => {
+            serve_page(200, TEXT, b"ok\n", &request, context)?;
+            Ok(None)
+        }
         Route::Readiness => {
             let (status, body) = match context.stopping {
                 false => (200, &b"ready\n"[..]),
                 true => (503, &b"draining\n"[..]),
             };
-            let page = Page { content_type: "text/plain; charset=utf-8", body };
-            serve_page(status, page, &request, context).map(|()| None)
+            serve_page(status, TEXT, body, &request, context)?;
+            Ok(None)
+        }
+        Route::Metrics => {
+            let text = context.metrics.to_string();
+            serve_page(200, metrics::CONTENT_TYPE, text.as_bytes(), &request, context)?;
+            Ok(None)
         }
         Route::WebSocket(route) => {
             let Upgraded { agreed, memory, identity } =
@@ -177,8 +200,7 @@ fn close_denied(connection: &mut Connection<Server>, denied: &Denied, context: &
         // A vector takes everything, and nothing was closed before.
         let _ = connection.close(code, denied.told(), &mut context.cork);
     }
-    context.counters.refused.add_one();
-    context.refused = Some((UNAUTHORIZED, denied.to_string()));
+    context.refuse(UNAUTHORIZED, denied.to_string());
 }
 
 impl From<Reject> for Refusal {
@@ -204,7 +226,8 @@ impl From<OriginRefused> for Refusal {
 /// Answers a plain request for a page. It may be of HTTP/1.0, as health checks often are.
 fn serve_page(
     status: u16,
-    page: Page,
+    content_type: &str,
+    body: &[u8],
     request: &RequestHead<'_>,
     context: &mut Context,
 ) -> Result<(), Refusal> {
@@ -217,8 +240,8 @@ fn serve_page(
         Err(Reject::Missing("Host")) if request.minor_version == 0 => {}
         Err(reject) => return Err(reject.into()),
     }
-    let fields = [Field::new("Content-Type", page.content_type)];
-    let response = Response { status, fields: &fields, body: page.body };
+    let fields = [Field::new("Content-Type", content_type)];
+    let response = Response { status, fields: &fields, body };
     if !matches!(request.method, "GET" | "HEAD") {
         let fields = const { &[Field::new("Allow", "GET, HEAD")] };
         let reason = "a page can only be read: GET or HEAD";
@@ -238,8 +261,7 @@ pub(super) fn respond(
 ) -> Phase {
     let body = format!("{reason}\n");
     write(&Response { status, fields, body: body.as_bytes() }, method, context);
-    context.counters.refused.add_one();
-    context.refused = Some((status, reason.to_owned()));
+    context.refuse(status, reason.to_owned());
     Phase::Ending { since: context.now }
 }
 

@@ -9,7 +9,7 @@ use crate::Handler;
 use crate::arriving::Arriving;
 use crate::context::Context;
 use crate::peer::{EndedBy, Ending, Peer};
-use crate::record::CloseRecord;
+use crate::record::Last;
 
 /// A handler with the loop that serves it, compiled as one: all messages of a read cost one virtual call.
 pub(crate) trait Application: Handler {
@@ -33,7 +33,9 @@ impl<H: Handler> Application for H {
     ) {
         let mut input = Input::new(bytes, scratch);
         let mut messages = Wrapping(0);
+        let mut last = None;
         loop {
+            let before = messages;
             while peer.is_open()
                 && let Some(event) = peer.connection.next_unfragmented(&mut input)
             {
@@ -46,57 +48,64 @@ impl<H: Handler> Application for H {
                 self.on_message(peer, message);
                 messages += 1;
             }
+            if messages != before {
+                last = Some(Last::Message);
+            }
             // By value, so that in the loop above it stays in registers.
             match serve_one(input, inflater.as_deref_mut(), peer, self) {
-                Some((rest, more)) => (input, messages) = (rest, messages + Wrapping(more)),
+                Some((rest, served)) => {
+                    input = rest;
+                    messages += u64::from(served == Last::Message);
+                    last = Some(served);
+                }
                 None => break,
             }
         }
         peer.context.counters.messages.add(messages.0);
+        peer.context.last = last;
     }
 }
 
-/// Serves the next event, of any kind; what is left, and how many messages there were. `None`: nothing is left.
+/// Serves the next event, of any kind; what is left, and what it was. `None`: nothing is left.
 #[inline(never)]
 fn serve_one<'b>(
     mut input: Input<'b>,
     inflater: Option<&mut Inflater>,
     peer: &mut Peer<'_>,
     handler: &mut dyn Handler,
-) -> Option<(Input<'b>, u64)> {
+) -> Option<(Input<'b>, Last)> {
     let before = peer.connection.state();
     let event = match inflater {
         Some(inflater) => peer.connection.next_event_inflated(&mut input, inflater),
         None => peer.connection.next_event(&mut input),
     };
-    let ending = match event {
+    let (ending, last) = match event {
         Ok(None) => return None,
-        Ok(Some(Event::Close(code, reason))) => Ending {
-            code: code.map_or(1005, CloseCode::get),
-            reason,
-            by: if before == State::Open { EndedBy::Peer } else { EndedBy::Server },
-        },
+        Ok(Some(Event::Close(code, reason))) => {
+            let by = if before == State::Open { EndedBy::Peer } else { EndedBy::Server };
+            (Ending { code: code.map_or(1005, CloseCode::get), reason, by }, Last::Close)
+        }
         // What comes after our Close frame is read only to find the peer's.
-        Ok(Some(_)) if before != State::Open => return Some((input, 0)),
+        Ok(Some(_)) if before != State::Open => return Some((input, Last::AfterClose)),
         Ok(Some(Event::Text(Part { data, first, last }))) => {
             let part = Part { data: data.as_bytes(), first, last };
-            let complete = assemble(Kind::Text, part, peer, handler);
-            return Some((input, u64::from(complete)));
+            let last = assemble(Kind::Text, part, peer, handler);
+            return Some((input, last));
         }
         Ok(Some(Event::Binary(part))) => {
-            let complete = assemble(Kind::Binary, part, peer, handler);
-            return Some((input, u64::from(complete)));
+            let last = assemble(Kind::Binary, part, peer, handler);
+            return Some((input, last));
         }
         Ok(Some(Event::Ping(_))) => {
             // The cork takes everything.
             let _ = peer.connection.poll_transmit(&mut peer.context.cork);
-            return Some((input, 0));
+            return Some((input, Last::Ping));
         }
-        Ok(Some(Event::Pong(_))) => return Some((input, 0)),
-        Err(error) => failure(error),
+        Ok(Some(Event::Pong(_))) => return Some((input, Last::Pong)),
+        Err(error) => (failure(error), Last::Violation),
     };
     end(ending, peer, handler);
-    Some((input, 0))
+    Some((input, last))
 }
 
 fn failure(error: Error) -> Ending<'static> {
@@ -107,26 +116,27 @@ fn failure(error: Error) -> Ending<'static> {
 fn end(ending: Ending<'_>, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
     // The cork takes everything.
     let _ = peer.connection.poll_transmit(&mut peer.context.cork);
-    peer.context.closed = CloseRecord::of(&ending, peer.extra.as_deref());
+    peer.context.end(&ending, peer.extra.as_deref());
     handler.on_close(peer, ending);
 }
 
-/// Puts a part of a message to those before it; whether that completed it.
+/// Puts a part of a message to those before it; what there is of it now.
 fn assemble(
     kind: Kind,
     part: Part<'_, [u8]>,
     peer: &mut Peer<'_>,
     handler: &mut dyn Handler,
-) -> bool {
+) -> Last {
     let begun = peer.extra.as_mut().and_then(|extra| extra.message.take());
     let mut message = begun.unwrap_or_else(|| Arriving::new(kind));
     message.push(part.data, &mut peer.context.arriving);
     if part.last {
         deliver(message, peer, handler);
+        Last::Message
     } else {
         peer.extra.get_or_insert_default().message = Some(message);
+        Last::Part
     }
-    part.last
 }
 
 fn deliver(message: Arriving, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
@@ -147,20 +157,26 @@ pub(super) fn serve_in_place(
         return;
     };
     let mut input = Input::new(message.room(n), scratch);
+    peer.context.last = Some(Last::Part);
     // One part at most: what is not text ends the connection.
     let (arrived, last) = match peer.connection.next_event(&mut input) {
         Ok(Some(Event::Text(Part { data, last, .. }))) => (data.len(), last),
         Ok(Some(Event::Binary(Part { data, last, .. }))) => (data.len(), last),
         Ok(_) => (0, false),
-        Err(error) => return end(failure(error), peer, handler),
+        Err(error) => {
+            peer.context.last = Some(Last::Violation);
+            return end(failure(error), peer, handler);
+        }
     };
     // The error behind the valid beginning of such text, or nothing.
     if let Err(error) = peer.connection.next_event(&mut input) {
+        peer.context.last = Some(Last::Violation);
         return end(failure(error), peer, handler);
     }
     message.arrived(arrived);
     if last {
-        peer.context.counters.messages.add(1);
+        peer.context.counters.messages.add_one();
+        peer.context.last = Some(Last::Message);
         deliver(message, peer, handler);
     } else {
         peer.extra.get_or_insert_default().message = Some(message);

@@ -14,6 +14,7 @@ use crate::context::{Context, Settings};
 use crate::extra::Extra;
 use crate::frame::Frame;
 use crate::id::Key;
+use crate::listener::Serves;
 use crate::outbox::Outbox;
 pub(crate) use application::Application;
 use open::Open;
@@ -63,8 +64,8 @@ pub(crate) enum Fate {
 
 impl Session {
     /// A connection that was accepted just now.
-    pub(crate) const fn new(now: Instant) -> Self {
-        Self { phase: Phase::Opening(Opening::new(now)), extra: None }
+    pub(crate) const fn new(now: Instant, serves: Serves) -> Self {
+        Self { phase: Phase::Opening(Opening::new(now, serves)), extra: None }
     }
 
     /// Bytes have come from the peer.

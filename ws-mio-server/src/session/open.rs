@@ -11,7 +11,7 @@ use crate::deflate::Reserved;
 use crate::extra::Extra;
 use crate::id::Key;
 use crate::peer::{EndedBy, Ending, Peer};
-use crate::record::{Cause, CloseRecord};
+use crate::record::{Cause, Last};
 
 /// From how much on the rest of a message is worth a read of its own.
 const IN_PLACE: usize = 16 * 1024;
@@ -27,6 +27,16 @@ pub(crate) enum Read<'b> {
     InPlace(usize),
 }
 
+impl Read<'_> {
+    /// How many bytes were read.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::InPlace(n) => *n,
+        }
+    }
+}
+
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -40,6 +50,7 @@ pub(super) struct Open {
     route: u16,
     /// When it was opened, in tenths of a second.
     since: u32,
+    last: Last,
 }
 
 /// A connection between two events: small, unless it owes something.
@@ -123,7 +134,7 @@ impl Open {
             keepalive.closing(now);
         }
         let (connection, since) = (Rested::new(connection), tenths(now));
-        Self { connection, keepalive, deflate, _memory: None, route, since }
+        Self { connection, keepalive, deflate, _memory: None, route, since, last: Last::Nothing }
     }
 
     /// The same, with memory reserved for it.
@@ -166,6 +177,7 @@ impl Open {
             }
             (peer.connection.state(), peer.connection.transport())
         });
+        self.last = context.last.take().unwrap_or(self.last);
         if state != State::Open {
             self.keepalive.closing(now);
             forget_messages(extra);
@@ -199,7 +211,7 @@ impl Open {
             connection.peer_eof();
             if let Some(handler) = handlers.get_mut(usize::from(self.route)) {
                 let ending = Ending { code: 1006, reason: "", by };
-                context.closed = CloseRecord::of(&ending, extra.as_deref());
+                context.end(&ending, extra.as_deref());
                 handler.on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
             }
         });
@@ -210,7 +222,7 @@ impl Open {
     fn complete_record(&self, context: &mut Context) {
         let (now, missed) = (tenths(context.now), context.missed.take());
         if let Some(record) = &mut context.closed {
-            record.complete(now.saturating_sub(self.since), missed);
+            record.complete(now.saturating_sub(self.since), self.last, missed);
         }
     }
 

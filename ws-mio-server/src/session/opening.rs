@@ -12,12 +12,14 @@ use super::{Handlers, Phase};
 use crate::context::{Context, Settings};
 use crate::extra::Extra;
 use crate::id::Key;
+use crate::listener::Serves;
 use crate::proxy::preamble;
 
 /// A connection whose request has not come in whole.
 #[derive(Debug)]
 pub(super) struct Opening {
     since: Instant,
+    serves: Serves,
     /// What has come, if anything has.
     head: Option<Box<PartialHead>>,
 }
@@ -48,8 +50,8 @@ impl Preamble {
 }
 
 impl Opening {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { since: now, head: None }
+    pub(super) const fn new(now: Instant, serves: Serves) -> Self {
+        Self { since: now, serves, head: None }
     }
 
     /// Takes bytes of the peer; the next phase, once the head is complete or can't become so. What
@@ -68,7 +70,9 @@ impl Opening {
         let is_first = partial.is_none();
         let mut preamble = match &partial {
             Some(partial) => partial.preamble,
-            None if context.settings.trust.preamble => Preamble::Due,
+            None if context.settings.trust.preamble && self.serves == Serves::Everyone => {
+                Preamble::Due
+            }
             None => Preamble::Nobody,
         };
         let (reader, mut bytes) = match &mut partial {
@@ -118,7 +122,7 @@ impl Opening {
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
         let nearest = preamble.client().or(context.peer);
         let Some(Opened { route, params, deflate, memory, identity, connection }) =
-            answer(head, nearest, handlers, context)
+            answer(head, nearest, self.serves, handlers, context)
         else {
             return Some(Phase::Ending { since: context.now });
         };

@@ -19,6 +19,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(super) listen: Vec<SocketAddr>,
 
+    /// Address and port for /metrics, /healthz and /readyz; metrics are then served there alone
+    ///
+    /// Whoever reaches it may read them: no token is asked for.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    admin_listen: Option<SocketAddr>,
+
     /// Event loops, each on a thread of its own [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -214,6 +220,10 @@ impl ServeArgs {
         let builder = self.allow_origin.iter().cloned().fold(builder, Builder::allow_origin);
         let builder = match self.deflate_threshold {
             Some(bytes) => builder.deflate_threshold(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            None => builder,
+        };
+        let builder = match self.admin_listen {
+            Some(address) => builder.admin(address),
             None => builder,
         };
         Ok(match self.workers {

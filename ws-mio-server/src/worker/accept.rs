@@ -7,7 +7,7 @@ use mio::net::TcpListener;
 
 use super::Worker;
 use super::slot::Slot;
-use crate::listener::is_exhaustion;
+use crate::listener::{Serves, is_exhaustion};
 use crate::session::Session;
 
 /// How many connections are accepted before those that are open have their turn.
@@ -18,6 +18,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) socket: TcpListener,
+    pub(super) serves: Serves,
     /// Whether a connection may be waiting.
     pub(super) ready: bool,
 }
@@ -34,7 +35,7 @@ impl Worker {
                 budget = budget.saturating_sub(1);
                 match listener.socket.accept() {
                     Ok((stream, _)) => {
-                        let session = Session::new(self.context.now);
+                        let session = Session::new(self.context.now, listener.serves);
                         let key = self.slots.insert(Slot::new(stream, session));
                         let Some(slot) = self.slots.get_mut(key) else { continue };
                         if let Err(error) = slot.register(key, &self.poll) {
@@ -46,6 +47,7 @@ impl Worker {
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
                     Err(error) if is_exhaustion(&error) => {
+                        self.context.counters.rests.add_one();
                         if !was_exhausted {
                             tracing::warn!(
                                 %error,

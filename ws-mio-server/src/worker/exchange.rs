@@ -19,7 +19,9 @@ impl Worker {
         if self.context.publications.is_empty() {
             return;
         }
-        for publication in std::mem::take(&mut self.context.publications) {
+        let publications = std::mem::take(&mut self.context.publications);
+        self.context.counters.published.add_len(publications.len());
+        for publication in publications {
             let owner = owner(&publication.topic, self.mailboxes.len());
             if owner == usize::from(self.context.worker) {
                 self.spread(publication);
@@ -43,15 +45,21 @@ impl Worker {
         let slots = &mut self.slots;
         let context = &mut self.context;
         let topics = std::mem::take(&mut context.topics);
+        let mut count: usize = 0;
         for key in topics.subscribers(&publication.topic) {
             if except.is_none_or(|except| except.key != key)
                 && let Some(slot) = slots.get_mut(key)
             {
                 slot.push(&publication.frame, context);
                 slot.mark_dirty(key, &mut self.dirty);
+                count = count.saturating_add(1);
             }
         }
         context.topics = topics;
+        if count > 0 {
+            context.counters.delivered.add_len(count);
+            self.delivered.push(publication.at);
+        }
     }
 
     fn post(&mut self, worker: usize, command: Command) {

@@ -16,15 +16,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mio::event::Event;
-use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slotmap::{KeyData, SlotMap};
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, moment};
 use crate::context::{Context, Settings};
 use crate::id::Key;
+use crate::listener::Bound;
 use crate::mailbox::Mailbox;
 use crate::session::{Application, Fate, HIGH_WATER, Read};
 use crate::timer::{Tick, Wheel};
@@ -66,6 +66,8 @@ pub(crate) struct Worker {
     ready: Vec<Key>,
     /// Connections for which something was queued in this turn.
     dirty: Vec<Key>,
+    /// When the messages to topics were published that were delivered in this turn.
+    delivered: Vec<Duration>,
     /// One for each worker of the server, this one included.
     mailboxes: Arc<[Mailbox]>,
     /// For each of them, what it had no room for.
@@ -96,16 +98,16 @@ impl Worker {
     pub(crate) fn new(
         poll: Poll,
         clock: Clock,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Bound>,
         handlers: Vec<Box<dyn Application>>,
         mailboxes: Arc<[Mailbox]>,
         draining: Arc<AtomicUsize>,
         context: Context,
     ) -> io::Result<Self> {
         let mut ready = Vec::with_capacity(listeners.len());
-        for (token, mut socket) in (FIRST_LISTENER..).zip(listeners) {
+        for (token, Bound { mut socket, serves }) in (FIRST_LISTENER..).zip(listeners) {
             poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
-            ready.push(Listener { socket, ready: true });
+            ready.push(Listener { socket, serves, ready: true });
         }
         Ok(Self {
             poll,
@@ -120,6 +122,7 @@ impl Worker {
             scratch: Scratch::new(),
             ready: Vec::new(),
             dirty: Vec::new(),
+            delivered: Vec::new(),
             overflow: mailboxes.iter().map(|_| Overflow::default()).collect(),
             mailboxes,
             drain: None,
@@ -137,7 +140,8 @@ impl Worker {
                 Err(_) => events.clear(),
                 Ok(()) => {}
             }
-            self.context.now = self.clock.now();
+            self.context.turn = self.clock.running();
+            self.context.now = moment(self.context.turn);
             let left_over = std::mem::take(&mut self.ready);
             for event in &events {
                 self.dispatch(event);
@@ -153,11 +157,22 @@ impl Worker {
             self.drain();
             self.pass_on();
             self.flush_dirty();
-            self.context.counters.connections.store(self.slots.len(), Ordering::Relaxed);
+            self.tell();
             if self.stop.is_some_and(|by| self.slots.is_empty() || by <= self.context.now) {
                 self.drop_all();
                 return Ok(());
             }
+        }
+    }
+
+    /// Tells others what this turn has come to.
+    fn tell(&mut self) {
+        let counters = &self.context.counters;
+        counters.connections.store(self.slots.len(), Ordering::Relaxed);
+        let now = self.clock.running();
+        counters.turns.observe(now.saturating_sub(self.context.turn));
+        for published in self.delivered.drain(..) {
+            counters.deliveries.observe(now.saturating_sub(published));
         }
     }
 
@@ -221,6 +236,7 @@ impl Worker {
                     return self.settle(key);
                 }
                 Ok(Some((read, more))) => {
+                    context.counters.bytes_received.add_len(read.len());
                     if slot.session.is_opening() {
                         context.peer = slot.stream.peer_addr().ok().map(|address| address.ip());
                     }
@@ -295,6 +311,9 @@ impl Worker {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.session.lost(key, &mut self.handlers, &mut self.context);
         report(slot, &mut self.context);
+        let queued = slot.session.queued();
+        self.context.counters.bytes_dropped.add_len(queued);
+        self.context.counters.unqueue(queued);
         // Nothing can be sent to it.
         self.context.clear_cork();
         for topic in slot.session.take_topics() {

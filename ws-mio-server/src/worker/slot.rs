@@ -124,7 +124,10 @@ impl Slot {
                 }
             };
             match result {
-                Ok(n) => sent = sent.saturating_add(n),
+                Ok(n) => {
+                    counters.bytes_sent.add_len(n);
+                    sent = sent.saturating_add(n);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.blocked = true;
                     break;
@@ -133,7 +136,8 @@ impl Slot {
                 Err(error) => return Err(error),
             }
         }
-        if sent < cork.len() {
+        let rest = cork.len().saturating_sub(sent);
+        if rest > 0 {
             for piece in cork.pieces(read) {
                 let skip = sent.min(piece.len());
                 sent = sent.saturating_sub(skip);
@@ -141,6 +145,9 @@ impl Slot {
             }
         }
         cork.clear(arriving);
+        if rest > 0 {
+            counters.queue(rest);
+        }
         let limit = usize::try_from(settings.max_message).unwrap_or(usize::MAX);
         if self.session.queued() > limit.saturating_add(settings.max_queued) {
             self.close_slow(context);
@@ -163,7 +170,9 @@ impl Slot {
         if self.session.queued() >= context.settings.max_queued {
             return self.close_slow(context);
         }
+        let before = self.session.queued();
         self.session.queue_frame(frame, context);
+        context.counters.queue(self.session.queued().saturating_sub(before));
     }
 
     fn close_slow(&mut self, context: &mut Context) {
@@ -171,6 +180,7 @@ impl Slot {
         // A Close frame is in one piece.
         let bytes = context.cork.in_one_piece().unwrap_or_default();
         self.session.queue(bytes, context.now);
+        context.counters.queue(bytes.len());
         context.cork.clear(&mut context.arriving);
     }
 
@@ -185,6 +195,8 @@ impl Slot {
             context.counters.writes.add_one();
             match self.send_all(slices.get(..filled).unwrap_or_default()) {
                 Ok(n) => {
+                    context.counters.bytes_sent.add_len(n);
+                    context.counters.unqueue(n);
                     self.session.sent(n, context.now);
                     // A peer that is not read from proves only by this that it lives. Otherwise it
                     // proves nothing: the kernel takes much for a peer that is long gone.

@@ -1,0 +1,97 @@
+//! What workers count, and what is told of it.
+//!
+//! Each worker writes its own counters and nobody else does, so that no instruction need be atomic as a whole:
+//! they cost what plain numbers would.
+
+mod histogram;
+mod labelled;
+mod text;
+
+pub(crate) use histogram::Histogram;
+pub(crate) use labelled::{Closes, Refusals};
+pub(crate) use text::CONTENT_TYPE;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// What a worker counts. In cache lines of its own: other workers' counters must not slow it down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Counters {
+    /// Taken over from the length of the worker's slots.
+    pub(crate) connections: AtomicUsize,
+    /// Bytes that wait for peers to take them.
+    pub(crate) queued: AtomicUsize,
+    pub(crate) accepted: Counter,
+    pub(crate) refused: Refusals,
+    pub(crate) closed: Closes,
+    pub(crate) messages: Counter,
+    pub(crate) published: Counter,
+    pub(crate) delivered: Counter,
+    pub(crate) bytes_received: Counter,
+    pub(crate) bytes_sent: Counter,
+    /// Bytes that were queued when their connection was dropped.
+    pub(crate) bytes_dropped: Counter,
+    pub(crate) reads: Counter,
+    pub(crate) writes: Counter,
+    /// Connections that were closed because the server drains.
+    pub(crate) drained: Counter,
+    /// Connections that were dropped when the server stopped.
+    pub(crate) abandoned: Counter,
+    /// How often accepting rested for want of descriptors or memory.
+    pub(crate) rests: Counter,
+    /// How long turns of the event loop took.
+    pub(crate) turns: Histogram,
+    /// How long messages to topics took from when they were published to when they were sent.
+    pub(crate) deliveries: Histogram,
+}
+
+impl Counters {
+    /// So many bytes were queued for a peer.
+    pub(crate) fn queue(&self, bytes: usize) {
+        let queued = self.queued.load(Ordering::Relaxed);
+        self.queued.store(queued.saturating_add(bytes), Ordering::Relaxed);
+    }
+
+    /// So many bytes are not queued any more.
+    pub(crate) fn unqueue(&self, bytes: usize) {
+        let queued = self.queued.load(Ordering::Relaxed);
+        self.queued.store(queued.saturating_sub(bytes), Ordering::Relaxed);
+    }
+}
+
+/// A number that one thread writes.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add_one(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_len(&self, len: usize) {
+        self.add(u64::try_from(len).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of all workers, and what they share.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    pub(crate) workers: Arc<[Arc<Counters>]>,
+    /// Bytes that connections may come to need to compress and inflate.
+    pub(crate) deflate_reserved: Arc<AtomicUsize>,
+}
+
+impl Metrics {
+    fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
+        self.workers.iter().fold(0, |sum, worker| sum.wrapping_add(of(worker)))
+    }
+}
