@@ -182,6 +182,11 @@ impl<R: Role> Connection<R> {
     ) -> Result<Option<crate::Event<'i>>, Error> {
         self.next(bytes, scratch, None)
     }
+
+    /// Whether a violation is to be reported, though nothing need be left of the bytes.
+    pub(crate) const fn has_found(&self) -> bool {
+        self.found.is_some()
+    }
 }
 
 impl Connection<Server> {

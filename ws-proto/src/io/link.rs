@@ -108,7 +108,7 @@ impl<'b, R: Role> Link<'b, R> {
     pub(super) fn next(&mut self) -> Result<Next, Full> {
         self.conn.poll_transmit(&mut self.out)?;
         Ok(match self.conn.transport() {
-            Transport::Keep if self.input.is_empty() => Next::Read,
+            Transport::Keep if self.input.is_empty() && !self.conn.has_found() => Next::Read,
             Transport::Keep => Next::Handle,
             // The stream may have no end that could be awaited.
             Transport::Close | Transport::AwaitEof => Next::Closed(self.conn.peer_eof()),

@@ -125,6 +125,18 @@ fn a_violation_is_told_by_the_next_call() {
 }
 
 #[test]
+fn a_violation_behind_good_text_is_found_at_once() {
+    with_client(|socket, pipe| {
+        run(socket.send("x", true)).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(run(socket.read_message(&mut buffer)), Ok(Some(Message::Text("x"))));
+        pipe.push(b"\x81\x03ok\xff");
+        let error = run(socket.read_message(&mut buffer)).unwrap_err();
+        assert_eq!(error, Error::Protocol(ws_proto::Error::InvalidUtf8 { offset: 2 }));
+    });
+}
+
+#[test]
 fn a_server_by_the_same_pieces() {
     let pipe = Pipe::new(5);
     pipe.state(|state| state.hesitates = true);

@@ -178,6 +178,19 @@ fn a_violation_is_told() {
     });
 }
 
+/// The text before it comes first, and nothing more need be read.
+#[test]
+fn a_violation_behind_good_text_is_told_at_once() {
+    with_client(|socket, pipe| {
+        assert_eq!(next(socket), format!("{:?}", Event::Ping(b"first")));
+        pipe.push(b"\x81\x03ok\xff");
+        let error = socket.read_message(&mut [0; 8]).unwrap_err();
+        assert_eq!(error, Error::Protocol(ws_proto::Error::InvalidUtf8 { offset: 2 }));
+        let told = events_of(pipe.written());
+        assert_eq!(told.last().unwrap(), "Close(Some(CloseCode(1007)), \"text is not UTF-8\")");
+    });
+}
+
 #[test]
 fn refusals_by_the_server() {
     let refused = |answer: &[u8]| {
