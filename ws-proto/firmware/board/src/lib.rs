@@ -12,7 +12,7 @@ pub mod stack;
 mod virt;
 
 #[cfg(target_arch = "arm")]
-pub use mps2::Uart;
+pub use mps2::{Clock, Ethernet, MAX_FRAME, Uart};
 #[cfg(target_arch = "riscv32")]
 pub use virt::Uart;
 

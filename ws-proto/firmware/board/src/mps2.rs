@@ -1,4 +1,10 @@
-//! Arm MPS2: a Cortex-M3 or M4 and a CMSDK UART.
+//! Arm MPS2: a Cortex-M3 or M4, a CMSDK UART, a clock and Ethernet.
+
+mod clock;
+mod ethernet;
+
+pub use clock::Clock;
+pub use ethernet::{Ethernet, MAX_FRAME};
 
 use core::convert::Infallible;
 
@@ -24,6 +30,8 @@ const BAUDDIV: usize = 0x10;
 /// Interrupt set-enable and clear-pending registers; the port's receive interrupt is number 0.
 const NVIC_ENABLE: usize = 0xe000_e100;
 const NVIC_UNPEND: usize = 0xe000_e280;
+/// The longest sleep while nothing comes, in milliseconds.
+const NAP_MS: u32 = 10;
 
 fn peek(address: usize) -> u32 {
     // SAFETY: a device register of this board, aligned.
@@ -35,6 +43,18 @@ fn poke(address: usize, value: u32) {
     unsafe { (address as *mut u32).write_volatile(value) }
 }
 
+/// None is served: they only wake the core.
+fn mask_interrupts() {
+    // SAFETY: there is no handler that would have to run.
+    unsafe { core::arch::asm!("cpsid i", options(nomem, nostack)) };
+}
+
+/// Sleeps until an enabled interrupt is pending. It stays pending, as it is masked, so none is missed.
+fn wait_for_interrupt() {
+    // SAFETY: only waits.
+    unsafe { core::arch::asm!("wfi", options(nomem, nostack)) };
+}
+
 /// The first serial port.
 #[derive(Debug)]
 pub struct Uart(());
@@ -42,8 +62,7 @@ pub struct Uart(());
 impl Uart {
     /// Switches the port on.
     pub fn new() -> Self {
-        // SAFETY: masks interrupts: none is served, they only wake the core from `wfi`.
-        unsafe { core::arch::asm!("cpsid i", options(nomem, nostack)) };
+        mask_interrupts();
         poke(UART0 + BAUDDIV, 16);
         // Transmit, receive, interrupt when something has come.
         poke(UART0 + CTRL, 0b1011);
@@ -70,8 +89,8 @@ impl Read for Uart {
     /// Sleeps until a byte has come, then takes what is there.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         while !self.has_byte() {
-            // SAFETY: waits for an interrupt, which stays pending as it is masked, so none is missed.
-            unsafe { core::arch::asm!("wfi", options(nomem, nostack)) };
+            // The limit is for QEMU, which may not look for the next byte until a timer ends.
+            clock::sleep(NAP_MS);
             // In this order: a byte that comes behind the second makes the interrupt pending anew.
             poke(NVIC_UNPEND, 1);
             poke(UART0 + INTERRUPTS, 2);

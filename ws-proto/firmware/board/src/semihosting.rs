@@ -29,6 +29,17 @@ pub fn print(text: &str) {
     }
 }
 
+/// [`print`] for formatted text.
+#[derive(Debug)]
+pub struct Host;
+
+impl core::fmt::Write for Host {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        print(text);
+        Ok(())
+    }
+}
+
 /// Centiseconds since the run began.
 pub fn centiseconds() -> u32 {
     call(0x10, core::ptr::null()) as u32

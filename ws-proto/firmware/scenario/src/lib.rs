@@ -3,6 +3,8 @@
 
 mod pattern;
 
+use core::fmt;
+
 use embedded_io::{Read, Write};
 use pattern::Pattern;
 use ws_proto::handshake::Ask;
@@ -14,8 +16,20 @@ use ws_proto::{Client, CloseCode, Closed, Config, Event, Message};
 pub enum Failure<E> {
     /// An error of the socket.
     Socket(Error<E>),
+    /// The stream could not be opened, or not be ended.
+    Stream(E),
     /// What was expected of the server did not come.
     Unexpected(&'static str),
+}
+
+impl<E: fmt::Debug> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(error) => error.fmt(f),
+            Self::Stream(error) => write!(f, "the stream failed: {error:?}"),
+            Self::Unexpected(what) => write!(f, "{what} did not come"),
+        }
+    }
 }
 
 impl<E> From<Error<E>> for Failure<E> {

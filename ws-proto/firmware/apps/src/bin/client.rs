@@ -1,10 +1,11 @@
 //! A client over a serial port that is the TCP stream. Its arguments say what it does: `echo /echo`,
-//! `listen /relay/ROOM`, `speak /relay/ROOM`, `mirror TARGET`, `ask TARGET`, where a target may have its host in front.
+//! `listen /relay/ROOM`, `speak /relay/ROOM`.
 #![no_std]
 #![no_main]
 
-use board::{Uart, semihosting};
-use core::fmt::{self, Write as _};
+use board::Uart;
+use board::semihosting::{self, Host};
+use core::fmt::Write as _;
 use scenario::{Failure, Random};
 
 board::entry!(main);
@@ -21,24 +22,11 @@ fn main() -> bool {
         "echo" => scenario::echo(uart, target, random, LONG),
         "listen" => scenario::listen(uart, target, random, || semihosting::print("joined\n")),
         "speak" => scenario::speak(uart, target, random),
-        "ask" => scenario::ask(uart, target, random, semihosting::print),
-        "mirror" => scenario::mirror(uart, target, random),
-        _ => Err(Failure::Unexpected("an argument: echo, listen, speak, mirror or ask")),
+        _ => Err(Failure::Unexpected("an argument: echo, listen or speak")),
     };
-    match done {
-        Ok(()) => semihosting::print("\ndone\n"),
-        Err(Failure::Socket(ref error)) => drop(writeln!(Host, "failed: {error}")),
-        Err(Failure::Unexpected(what)) => drop(writeln!(Host, "failed: {what} did not come")),
+    match &done {
+        Ok(()) => semihosting::print("done\n"),
+        Err(failure) => drop(writeln!(Host, "failed: {failure}")),
     }
     done.is_ok()
-}
-
-/// The host's standard error.
-struct Host;
-
-impl fmt::Write for Host {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        semihosting::print(text);
-        Ok(())
-    }
 }
