@@ -1,5 +1,6 @@
 //! Frames as bytes, written by hand and not by the crate under test.
 
+use super::alloc::{vec, vec::Vec};
 use super::{CLOSE, End, KEY};
 
 /// The payload length of a header, in the form that is to be written, whether it is the right one

@@ -1,10 +1,14 @@
 //! What the tests of connections share: frames as bytes, a sink, and a log of what a connection did.
 #![allow(dead_code, unused_imports, reason = "each test crate uses a part of it")]
 
+extern crate alloc;
+
 mod frames;
 
 pub(crate) use frames::{Len, close_frame, ends, frame, header, masked};
 
+// What a crate without std has to say: microcontrollers replay the vectors too.
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use ws_proto::{
     Client, Config, Connection, Error, Event, Full, Input, Part, Role, Scratch, Sink, State,
     Transport,
@@ -66,7 +70,7 @@ impl Wire {
 
     /// Empties it.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+        core::mem::take(&mut self.bytes)
     }
 }
 

@@ -1,6 +1,7 @@
 //! RFC 6455 §5.5: Close, Ping, Pong.
 
 use super::Vector;
+use super::alloc::{format, string::String, vec, vec::Vec};
 use crate::harness::{
     BINARY, CLOSE, End, FIN, Got, Len, PING, PONG, TEXT, close_frame, frame, header,
 };

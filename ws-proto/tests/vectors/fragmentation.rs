@@ -1,6 +1,7 @@
 //! RFC 6455 §5.4: messages in fragments.
 
 use super::Vector;
+use super::alloc::{vec, vec::Vec};
 use crate::harness::{BINARY, CONT, End, FIN, Got, PING, PONG, TEXT, frame};
 use ws_proto::Error;
 

@@ -1,6 +1,7 @@
 //! RFC 6455 §10.4: the largest message, exactly.
 
 use super::Vector;
+use super::alloc::{format, vec, vec::Vec};
 use crate::harness::{BINARY, CONT, End, FIN, Got, KEY, Len, PING, PONG, TEXT, frame, header};
 use ws_proto::Error;
 

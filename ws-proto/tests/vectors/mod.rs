@@ -2,11 +2,16 @@
 //! of splits.
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
+extern crate alloc;
+
 pub(crate) mod control;
 pub(crate) mod fragmentation;
 pub(crate) mod framing;
 pub(crate) mod limit;
 pub(crate) mod utf8;
+
+// As in the harness: microcontrollers replay these too.
+use alloc::{format, string::String, vec::Vec};
 
 use crate::harness::{End, Got, Log, close_frame, replay};
 use ws_proto::{Config, Error, State, Transport};
@@ -103,15 +108,24 @@ impl Vector {
     }
 }
 
+/// Makes the vectors of a section, for one role.
+type Section = fn(End) -> Vec<Vector>;
+
+pub(crate) const SECTIONS: [(&str, Section); 5] = [
+    ("framing", framing::vectors),
+    ("fragmentation", fragmentation::vectors),
+    ("control frames", control::vectors),
+    ("UTF-8", utf8::vectors),
+    ("the limit", limit::vectors),
+];
+
 /// Every vector of every section.
 pub(crate) fn all() -> Vec<Vector> {
-    let sections: [fn(End) -> Vec<Vector>; 5] =
-        [framing::vectors, fragmentation::vectors, control::vectors, utf8::vectors, limit::vectors];
-    End::BOTH.into_iter().flat_map(|end| sections.iter().flat_map(move |of| of(end))).collect()
+    End::BOTH.into_iter().flat_map(|end| SECTIONS.iter().flat_map(move |(_, of)| of(end))).collect()
 }
 
 /// Checks the vectors of a section in both roles, at every chunk size.
-pub(crate) fn check(section: fn(End) -> Vec<Vector>) {
+pub(crate) fn check(section: Section) {
     for vector in End::BOTH.into_iter().flat_map(section) {
         vector.check();
     }

@@ -1,6 +1,7 @@
 //! RFC 6455 §8.1: text that is UTF-8, and text that is not.
 
 use super::Vector;
+use super::alloc::{format, vec::Vec};
 use crate::harness::{CONT, End, FIN, Got, TEXT, frame};
 use ws_proto::Error;
 
@@ -49,7 +50,7 @@ pub(crate) fn vectors(end: End) -> Vec<Vector> {
         many.extend(frame(end, FIN, b""));
         for frames in [one, many] {
             let vector = Vector::new(end, format!("text {:x?}", bytes), frames);
-            let text = std::str::from_utf8(&bytes[..good]).expect("the good bytes are good");
+            let text = str::from_utf8(&bytes[..good]).expect("the good bytes are good");
             all.push(if good == bytes.len() {
                 vector.gives([Got::text(text)])
             } else {
