@@ -8,10 +8,12 @@ use std::time::Duration;
 use ws_proto::deflate::WindowBits;
 use ws_proto::keepalive::Timing;
 
+use crate::admission::Limits;
 use crate::auth::{Authenticate, Guard, OnDenied};
 use crate::context::Settings;
 use crate::deflate::{Deflate, Policy};
 use crate::proxy::Trust;
+use crate::rates::{OnRate, Rates};
 use crate::route::{Route, Routes};
 use crate::session::Application;
 use crate::{Handler, Network, OriginPattern, Page, ProxyHeader, StartError};
@@ -60,6 +62,9 @@ impl Builder {
                 timing: Timing::default(),
                 origins: Vec::new(),
                 guard: None,
+                limits: Limits::default(),
+                rates: Rates::default(),
+                max_topics: usize::MAX,
                 trust: Trust::default(),
             },
             policy: Policy::new(),
@@ -165,6 +170,60 @@ impl Builder {
     /// How long a peer that was pinged may stay silent until it counts as dead. Default: 10 s.
     pub const fn pong_timeout(mut self, timeout: Duration) -> Self {
         self.settings.timing.pong_within = timeout;
+        self
+    }
+
+    /// How many WebSockets may be open, on all workers; requests beyond get status 503. `None`: as many as
+    /// there are descriptors. This is the default.
+    pub const fn max_connections(mut self, most: Option<usize>) -> Self {
+        self.settings.limits.connections = most;
+        self
+    }
+
+    /// How many WebSockets one address may have open; requests beyond get status 429. Behind a trusted proxy,
+    /// the address is that of the client. Default: any number.
+    pub const fn max_connections_per_address(mut self, most: Option<u32>) -> Self {
+        self.settings.limits.per_address = most;
+        self
+    }
+
+    /// How many WebSockets a user may have open ([`Identity::user`](crate::Identity::user)); requests beyond
+    /// get status 429. Default: any number.
+    pub const fn max_connections_per_user(mut self, most: Option<u32>) -> Self {
+        self.settings.limits.per_user = most;
+        self
+    }
+
+    /// How many WebSockets may be opened in a second, on all workers; requests beyond get status 503. What is
+    /// not used of a second is saved for the next. Default: any number.
+    pub const fn max_handshakes_per_second(mut self, most: Option<u32>) -> Self {
+        self.settings.limits.handshakes = most;
+        self
+    }
+
+    /// How many messages a peer may send in a second. What is not used of a second is saved for the next;
+    /// it is looked at after each read, so that many small messages may come at once. Default: any number.
+    pub const fn max_messages_per_second(mut self, most: Option<u32>) -> Self {
+        self.settings.rates.messages = most;
+        self
+    }
+
+    /// How many bytes a peer may send in a second, as they come from the network. Default: any number.
+    pub const fn max_bytes_per_second(mut self, most: Option<u64>) -> Self {
+        self.settings.rates.bytes = most;
+        self
+    }
+
+    /// What happens to a peer that sends more than it may. Default: [`OnRate::Delay`].
+    pub const fn on_rate(mut self, on_rate: OnRate) -> Self {
+        self.settings.rates.on_rate = on_rate;
+        self
+    }
+
+    /// To how many topics a peer may be subscribed: beyond,
+    /// [`Peer::subscribe`](crate::Peer::subscribe) says no. Default: any number.
+    pub const fn max_topics(mut self, most: usize) -> Self {
+        self.settings.max_topics = most;
         self
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ws_proto::keepalive::{Instant, Timing};
 
 use crate::OriginPattern;
+use crate::admission::{Limits, Register};
 use crate::arriving;
 use crate::auth::Guard;
 use crate::cork::Cork;
@@ -16,6 +17,7 @@ use crate::mailbox::Publication;
 use crate::metrics::{Counters, Metrics};
 use crate::peer::Ending;
 use crate::proxy::Trust;
+use crate::rates::Rates;
 use crate::record::{CloseRecord, Last};
 use crate::route::Routes;
 use crate::topics::Topics;
@@ -32,6 +34,12 @@ pub(crate) struct Settings {
     pub(crate) origins: Vec<OriginPattern>,
     /// Who may connect; `None`: anyone.
     pub(crate) guard: Option<Guard>,
+    /// How many may be here.
+    pub(crate) limits: Limits,
+    /// How much a peer may send in a second.
+    pub(crate) rates: Rates,
+    /// To how many topics a peer may be subscribed.
+    pub(crate) max_topics: usize,
     /// What is believed of proxies.
     pub(crate) trust: Trust,
 }
@@ -50,6 +58,8 @@ pub(crate) struct Context {
     pub(crate) counters: Arc<Counters>,
     /// Those of all workers.
     pub(crate) metrics: Metrics,
+    /// Who is here, on all workers.
+    pub(crate) register: Arc<Register>,
     /// What the connection that is being served has to send: it leaves in one write.
     pub(crate) cork: Cork,
     /// Memory for large messages.
@@ -91,6 +101,7 @@ impl Context {
     pub(crate) fn end(&mut self, ending: &Ending<'_>, extra: Option<&Extra>) {
         let code = CloseRecord::code(ending, extra);
         self.counters.closed.add(ending.by, code);
+        self.register.leave();
         self.closed = CloseRecord::of(ending, extra);
     }
 }

@@ -7,9 +7,11 @@ use ws_proto::deflate::{Deflater, Inflater};
 use ws_proto::keepalive::Instant;
 
 use crate::Identity;
+use crate::admission::Place;
 use crate::arriving::Arriving;
 use crate::context::Settings;
 use crate::outbox::Outbox;
+use crate::rates::Spent;
 use crate::record::Cause;
 use crate::route::Params;
 
@@ -20,6 +22,10 @@ pub(crate) struct Extra {
     pub(crate) identity: Option<Box<Identity>>,
     /// Whom a trusted proxy speaks for.
     pub(crate) client: Option<IpAddr>,
+    /// Its place among those who are here, if that is limited by what names it.
+    pub(crate) place: Option<Box<Place>>,
+    /// What it has sent, if that is limited.
+    pub(crate) spent: Option<Box<Spent>>,
     /// Why this end has begun to close the connection.
     pub(crate) cause: Option<Box<Cause>>,
     pub(crate) topics: Vec<Arc<str>>,
@@ -39,6 +45,8 @@ impl Extra {
         self.params.is_empty()
             && self.identity.is_none()
             && self.client.is_none()
+            && self.place.is_none()
+            && self.spent.is_none()
             && self.cause.is_none()
             && self.topics.is_empty()
             && self.outbox.is_empty()

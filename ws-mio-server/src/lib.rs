@@ -30,8 +30,10 @@
 //! An idle connection owns no buffer. What is sent to a peer that does not read is bounded
 //! ([`Builder::max_queued`]), and a peer that does not take its replies is not read from.
 
+mod admission;
 mod arriving;
 mod auth;
+mod bucket;
 mod builder;
 mod clock;
 mod context;
@@ -54,6 +56,7 @@ mod origin;
 mod outbox;
 mod peer;
 mod proxy;
+mod rates;
 mod record;
 mod route;
 mod server;
@@ -76,6 +79,7 @@ pub use jwt::{JwksError, Jwt, JwtSigner};
 pub use origin::{OriginPattern, OriginPatternError};
 pub use peer::{EndedBy, Ending, Peer};
 pub use proxy::{Network, NetworkError, ProxyHeader};
+pub use rates::OnRate;
 pub use route::Page;
 pub use server::Server;
 pub use start_error::StartError;

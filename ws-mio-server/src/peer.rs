@@ -94,11 +94,17 @@ impl Peer<'_> {
     /// Subscribes the peer to a topic of this server; a second time changes nothing.
     ///
     /// It gets what is published from here on; by way of other workers, what was published just before
-    /// may still come.
-    pub fn subscribe(&mut self, topic: &str) {
+    /// may still come. `false`: it is not subscribed, for it has as many topics as it may
+    /// ([`Builder::max_topics`](crate::Builder::max_topics)).
+    pub fn subscribe(&mut self, topic: &str) -> bool {
+        let topics = self.extra.as_ref().map_or(&[][..], |extra| &extra.topics);
+        if topics.len() >= self.context.settings.max_topics {
+            return topics.iter().any(|name| **name == *topic);
+        }
         if let Some(topic) = self.context.topics.subscribe(topic, self.key) {
             self.extra.get_or_insert_default().topics.push(topic);
         }
+        true
     }
 
     /// Ends a subscription; without one, nothing happens.

@@ -84,6 +84,7 @@ impl Builder {
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), metrics: metrics.clone(), clock };
         let (settings, routes) = (Arc::new(server.settings), Arc::new(server.routes));
         let admin = Arc::new(server.admin);
+        let register = Arc::default();
         let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
         let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter());
         let workers = of_each.map(|(((worker, poll), listeners), counters)| {
@@ -95,6 +96,7 @@ impl Builder {
                 routes: Arc::clone(&routes),
                 admin: Arc::clone(&admin),
                 metrics: metrics.clone(),
+                register: Arc::clone(&register),
                 counters: Arc::clone(counters),
                 cork: Cork::default(),
                 arriving: arriving::Pool::default(),

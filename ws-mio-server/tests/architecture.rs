@@ -57,7 +57,7 @@ fn one_file_reads_the_clock() {
 
 #[test]
 fn threads_meet_in_the_mailbox() {
-    only(&["mailbox.rs"], &["Mutex", "RwLock"]);
+    only(&["mailbox.rs", "admission.rs"], &["Mutex", "RwLock"]);
     only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs"], &["mpsc"]);
     only(&["server.rs", "signals.rs", "connect/input.rs", "log.rs"], &["thread::"]);
 }

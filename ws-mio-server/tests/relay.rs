@@ -223,7 +223,7 @@ impl Handler for Told {
     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
         let Message::Text(text) = message else { panic!("{message:?}") };
         match (text.strip_prefix('+'), text.strip_prefix('-')) {
-            (Some(topic), _) => peer.subscribe(topic),
+            (Some(topic), _) => _ = peer.subscribe(topic),
             (_, Some(topic)) => peer.unsubscribe(topic),
             _ => {
                 let (topic, message) = text.split_once(':').unwrap();

@@ -9,6 +9,7 @@ use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::{CloseCode, Config, Connection, Pongs, Server};
 
 use super::{Handlers, Phase};
+use crate::admission::Place;
 use crate::auth::{BEARER, OnDenied};
 use crate::clock;
 use crate::context::{Context, Settings};
@@ -26,6 +27,7 @@ pub(super) struct Opened {
     pub(super) deflate: Option<Agreement>,
     pub(super) memory: Option<Reserved>,
     pub(super) identity: Option<Box<Identity>>,
+    pub(super) place: Option<Box<Place>>,
     pub(super) connection: Connection<Server>,
 }
 
@@ -35,6 +37,7 @@ struct Upgraded {
     memory: Option<Reserved>,
     /// Who it is, or why it may not be here all the same.
     identity: Result<Option<Box<Identity>>, Denied>,
+    place: Option<Box<Place>>,
 }
 
 /// Refuses a request that has not come in whole when the server stops.
@@ -128,8 +131,8 @@ fn try_answer(
             Ok(None)
         }
         Route::WebSocket(route) => {
-            let Upgraded { agreed, memory, identity } =
-                upgrade(route, &request, handlers, context)?;
+            let Upgraded { agreed, memory, identity, place } =
+                upgrade(route, client, &request, handlers, context)?;
             let deflate = agreed.deflate();
             let memory = memory.and_then(|memory| context.pool.policy.settle(memory, deflate));
             let max_message = context.settings.max_message;
@@ -137,7 +140,7 @@ fn try_answer(
             let mut connection = Connection::new(Server, config, agreed);
             match identity {
                 Ok(identity) => {
-                    Ok(Some(Opened { route, params, deflate, memory, identity, connection }))
+                    Ok(Some(Opened { route, params, deflate, memory, identity, place, connection }))
                 }
                 Err(denied) => {
                     close_denied(&mut connection, &denied, context);
@@ -150,6 +153,7 @@ fn try_answer(
 
 fn upgrade(
     route: u16,
+    client: Option<IpAddr>,
     request: &RequestHead<'_>,
     handlers: &Handlers,
     context: &mut Context,
@@ -166,6 +170,11 @@ fn upgrade(
     let spoken = handlers.get(usize::from(route)).map(|handler| handler.subprotocols());
     let asked = Request::new(request.target, &request.fields, clock::unix_time());
     let identity = identify(&asked, &context.settings)?;
+    let place = match &identity {
+        Ok(identity) => enter(client, identity.as_deref(), context)?,
+        // It is let in only to be told that it may not be here.
+        Err(_) => None,
+    };
     // A browser wants one of those that it offered, and a token can't be it.
     let bearer = asked.subprotocol_token().and_then(|_| upgrade.choose(&[BEARER]));
     let bearer = bearer.filter(|_| context.settings.guard.is_some());
@@ -177,8 +186,28 @@ fn upgrade(
         }
         None => (upgrade.accept(choice, &mut context.cork), None),
     };
-    let agreed = accepted.map_err(|error| Refusal::new(500, error))?;
-    Ok(Upgraded { agreed, memory, identity })
+    let agreed = accepted.map_err(|error| {
+        if identity.is_ok() {
+            context.register.leave();
+        }
+        Refusal::new(500, error)
+    })?;
+    Ok(Upgraded { agreed, memory, identity, place })
+}
+
+/// Gives a place to who connects, if there is one.
+fn enter(
+    client: Option<IpAddr>,
+    identity: Option<&Identity>,
+    context: &Context,
+) -> Result<Option<Box<Place>>, Refusal> {
+    let user = identity.map(Identity::user);
+    let entered = context.register.enter(&context.settings.limits, client, user, context.turn);
+    entered.map_err(|full| {
+        let fields = const { &[Field::new("Retry-After", "1")] };
+        let note = Some(full.to_string());
+        Refusal { fields, note, ..Refusal::new(full.status(), full.told()) }
+    })
 }
 
 /// Who it is that connects. The inner error is for a connection that is accepted, to be closed at once.

@@ -16,6 +16,7 @@ use crate::frame::Frame;
 use crate::id::Key;
 use crate::listener::Serves;
 use crate::outbox::Outbox;
+use crate::rates::OnRate;
 pub(crate) use application::Application;
 use open::Open;
 pub(crate) use open::Read;
@@ -168,13 +169,40 @@ impl Session {
                     Some(extra) if open.is_open() => extra.stalled_at(settings),
                     _ => None,
                 };
-                let silent = open.deadline(settings);
-                stalled.map_or(silent, |at| Some(silent.map_or(at, |silent| silent.min(at))))
+                [stalled, open.deadline(settings), self.delayed_until()].into_iter().flatten().min()
             }
             Phase::Ending { since } | Phase::Ended { since } => {
                 Some(since.after(settings.timing.close_within))
             }
         }
+    }
+
+    /// Counts what came in a read against what the peer may send; `true`: it is not to be read from until its
+    /// deadline has come.
+    pub(crate) fn spend(&mut self, bytes: u64, messages: u64, context: &mut Context) -> bool {
+        let Phase::Open(open) = &mut self.phase else { return false };
+        let rates = context.settings.rates;
+        let spent = self.extra.get_or_insert_default().spent.get_or_insert_default();
+        let Some(excess) = spent.charge(&rates, bytes, messages, context.turn, context.now) else {
+            return false;
+        };
+        if rates.on_rate == OnRate::Close && open.is_open() {
+            open.close(CloseCode::POLICY_VIOLATION, excess, &mut self.extra, context);
+            return false;
+        }
+        true
+    }
+
+    /// The peer is read from again.
+    pub(crate) fn end_delay(&mut self) {
+        if let Some(spent) = self.extra.as_mut().and_then(|extra| extra.spent.as_mut()) {
+            spent.until = None;
+        }
+    }
+
+    /// Until when the peer is not to be read from, if it has sent more than it may.
+    pub(crate) fn delayed_until(&self) -> Option<Instant> {
+        self.extra.as_ref()?.spent.as_ref()?.until
     }
 
     /// The handler of the connection's route is to be told that the peer has taken all.

@@ -121,7 +121,7 @@ impl Opening {
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
         let nearest = preamble.client().or(context.peer);
-        let Some(Opened { route, params, deflate, memory, identity, connection }) =
+        let Some(Opened { route, params, deflate, memory, identity, place, connection }) =
             answer(head, nearest, self.serves, handlers, context)
         else {
             return Some(Phase::Ending { since: context.now });
@@ -132,6 +132,9 @@ impl Opening {
         }
         if context.client.is_some() {
             extra.get_or_insert_default().client = context.client;
+        }
+        if place.is_some() {
+            extra.get_or_insert_default().place = place;
         }
         if identity.is_some() {
             extra.get_or_insert_default().identity = identity;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::{Builder, Deflate, Jwt, Network, OnDenied, OriginPattern, ProxyHeader, WindowBits};
+use crate::{
+    Builder, Deflate, Jwt, Network, OnDenied, OnRate, OriginPattern, ProxyHeader, WindowBits,
+};
 
 use super::values::{address, duration, positive, size, window};
 
@@ -32,6 +34,40 @@ pub struct ServeArgs {
     /// The largest message that is accepted; a larger one closes the connection with code 1009
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size)]
     pub(super) max_message: u64,
+
+    /// How many WebSockets may be open; requests beyond get status 503 [default: as many as descriptors]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+
+    /// How many WebSockets one address may have open; requests beyond get status 429 [default: any number]
+    ///
+    /// Behind a trusted proxy it is the address of the client.
+    #[arg(long, value_name = "N")]
+    max_connections_per_address: Option<u32>,
+
+    /// How many WebSockets one user may have open; requests beyond get status 429 [default: any number]
+    ///
+    /// A user is what a token names as its subject (`sub`).
+    #[arg(long, value_name = "N")]
+    max_connections_per_user: Option<u32>,
+
+    /// How many WebSockets may be opened in a second; requests beyond get status 503 [default: any number]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_handshakes_per_second: Option<u32>,
+
+    /// How many messages a peer may send in a second [default: any number]
+    ///
+    /// What is not used of a second is saved for the next. It is looked at after each read of up to 64 KiB.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_messages_per_second: Option<u32>,
+
+    /// How many bytes a peer may send in a second, as they come from the network [default: any number]
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    max_bytes_per_second: Option<u64>,
+
+    /// What happens to a peer that sends more than it may in a second
+    #[arg(long, value_name = "HOW", default_value = "delay")]
+    on_rate: Rate,
 
     /// How long the request that opens a connection may take to come
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = positive)]
@@ -173,6 +209,14 @@ enum Denial {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Rate {
+    /// It is not read from until it may send more
+    Delay,
+    /// It is closed with code 1008
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Compression {
     /// Not at all
     Off,
@@ -192,6 +236,16 @@ impl ServeArgs {
         let builder = self.guard(builder)?;
         let builder = builder
             .max_message(self.max_message)
+            .max_connections(self.max_connections)
+            .max_connections_per_address(self.max_connections_per_address)
+            .max_connections_per_user(self.max_connections_per_user)
+            .max_handshakes_per_second(self.max_handshakes_per_second)
+            .max_messages_per_second(self.max_messages_per_second)
+            .max_bytes_per_second(self.max_bytes_per_second)
+            .on_rate(match self.on_rate {
+                Rate::Delay => OnRate::Delay,
+                Rate::Close => OnRate::Close,
+            })
             .handshake_timeout(self.handshake_timeout)
             .close_timeout(self.close_timeout)
             .ping_interval(Some(self.ping_interval).filter(|interval| !interval.is_zero()))

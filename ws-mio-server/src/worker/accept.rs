@@ -1,9 +1,11 @@
 //! Taking over new connections.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
 use std::time::Duration;
 
 use mio::net::TcpListener;
+use socket2::{Domain, Socket, Type};
 
 use super::Worker;
 use super::slot::Slot;
@@ -23,18 +25,57 @@ pub(super) struct Listener {
     pub(super) ready: bool,
 }
 
+/// What a connection is told for which there is no descriptor.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 37\r\nConnection: close\r\n\r\n\
+    the server is full; try again later\r\n";
+
+/// A descriptor that is given up to have one for a connection that is to be refused.
+#[derive(Debug)]
+pub(super) struct Reserve(Option<Socket>);
+
+impl Reserve {
+    pub(super) fn new() -> Self {
+        Self(Socket::new(Domain::UNIX, Type::STREAM, None).ok())
+    }
+
+    /// Refuses the next connection, with the reserve's descriptor; `false`: there is none, or it was no help.
+    fn refuse(&mut self, listener: &TcpListener) -> io::Result<bool> {
+        if self.0.take().is_none() {
+            *self = Self::new();
+            return Ok(self.0.is_some());
+        }
+        let accepted = listener.accept();
+        let refused = match accepted {
+            Ok((mut stream, _)) => {
+                // What it has sent is taken, for what is left unread would break the connection off before
+                // it reads why. No more can be done for it.
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write(FULL);
+                let _ = stream.shutdown(Shutdown::Write);
+                Ok(true)
+            }
+            Err(error) if is_exhaustion(&error) => Ok(false),
+            Err(error) => Err(error),
+        };
+        *self = Self::new();
+        refused
+    }
+}
+
 impl Worker {
     pub(super) fn accept(&mut self) {
         if self.exhausted.is_some_and(|until| self.context.now < until) {
             return;
         }
-        let was_exhausted = self.exhausted.take().is_some();
+        self.exhausted = None;
         let mut budget = ACCEPT_BUDGET;
         for listener in &mut self.listeners {
             while listener.ready && budget > 0 {
                 budget = budget.saturating_sub(1);
                 match listener.socket.accept() {
                     Ok((stream, _)) => {
+                        self.is_short = false;
                         let session = Session::new(self.context.now, listener.serves);
                         let key = self.slots.insert(Slot::new(stream, session));
                         let Some(slot) = self.slots.get_mut(key) else { continue };
@@ -47,16 +88,25 @@ impl Worker {
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => listener.ready = false,
                     Err(error) if is_exhaustion(&error) => {
-                        self.context.counters.rests.add_one();
-                        if !was_exhausted {
-                            tracing::warn!(
-                                %error,
-                                connections = self.slots.len(),
-                                "no connection can be accepted; trying again every 100 ms"
-                            );
+                        if !std::mem::replace(&mut self.is_short, true) {
+                            let connections = self.slots.len();
+                            let told =
+                                "no connection can be accepted: they are refused until others end";
+                            tracing::warn!(%error, connections, "{told}");
                         }
-                        self.exhausted = Some(self.context.now.after(ACCEPT_REST));
-                        return;
+                        match self.reserve.refuse(&listener.socket) {
+                            Ok(true) => self.context.counters.refused.add(503),
+                            Ok(false) => budget = 0,
+                            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                                listener.ready = false;
+                            }
+                            Err(_) => {}
+                        }
+                        // If there are many, those that are open come first.
+                        if budget == 0 {
+                            self.context.counters.rests.add_one();
+                            self.exhausted = Some(self.context.now.after(ACCEPT_REST));
+                        }
                     }
                     // The connection was gone before it was accepted.
                     Err(_) => {}

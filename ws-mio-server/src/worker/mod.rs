@@ -28,7 +28,7 @@ use crate::listener::Bound;
 use crate::mailbox::Mailbox;
 use crate::session::{Application, Fate, HIGH_WATER, Read};
 use crate::timer::{Tick, Wheel};
-use accept::Listener;
+use accept::{Listener, Reserve};
 use drain::Drain;
 use exchange::Overflow;
 use report::report;
@@ -54,6 +54,10 @@ pub(crate) struct Worker {
     poll: Poll,
     clock: Clock,
     listeners: Vec<Listener>,
+    /// A descriptor to refuse connections with when there are no others.
+    reserve: Reserve,
+    /// Whether there were none when a connection last came.
+    is_short: bool,
     /// Until when accepting rests.
     exhausted: Option<Instant>,
     slots: SlotMap<Key, Slot>,
@@ -113,6 +117,8 @@ impl Worker {
             poll,
             clock,
             listeners: ready,
+            reserve: Reserve::new(),
+            is_short: false,
             exhausted: None,
             slots: SlotMap::with_key(),
             handlers,
@@ -222,7 +228,10 @@ impl Worker {
         loop {
             // What the peer says might have to be passed on: that has to wait.
             let congested = self.is_congested();
-            let Some(slot) = self.slots.get_mut(key).filter(|slot| !slot.paused) else { return };
+            let Some(slot) = self.slots.get_mut(key).filter(|slot| !(slot.paused | slot.delayed))
+            else {
+                return;
+            };
             if budget == 0 || congested {
                 return slot.mark_ready(key, &mut self.ready);
             }
@@ -236,7 +245,8 @@ impl Worker {
                     return self.settle(key);
                 }
                 Ok(Some((read, more))) => {
-                    context.counters.bytes_received.add_len(read.len());
+                    let (bytes, before) = (read.len(), context.counters.messages.get());
+                    context.counters.bytes_received.add_len(bytes);
                     if slot.session.is_opening() {
                         context.peer = slot.stream.peer_addr().ok().map(|address| address.ip());
                     }
@@ -244,6 +254,9 @@ impl Worker {
                         context.cork.lend_read(bytes);
                     }
                     slot.session.receive(key, read, &mut self.scratch, handlers, context);
+                    if context.settings.rates.are_set() {
+                        slot.spend(bytes, before, context);
+                    }
                     self.settle(key);
                     if !more && !to_the_end {
                         return;
@@ -330,6 +343,7 @@ impl Worker {
                     continue;
                 }
                 slot.timer = Tick::NEVER;
+                slot.end_delay(key, &mut self.ready, &self.context);
                 match slot.session.expire(&mut self.context) {
                     Fate::Lives => self.settle(key),
                     Fate::Dies => {

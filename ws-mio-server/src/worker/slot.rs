@@ -25,6 +25,8 @@ pub(super) struct Slot {
     pub(super) timer: Tick,
     /// Whether the peer is not read from because of what it has not taken.
     pub(super) paused: bool,
+    /// Whether the peer is not read from because it has sent more than it may.
+    pub(super) delayed: bool,
     /// Whether the kernel takes nothing until it says so.
     pub(super) blocked: bool,
     /// Whether it is among the connections to read from in the next turn.
@@ -42,6 +44,7 @@ impl Slot {
             session,
             timer: Tick::NEVER,
             paused: false,
+            delayed: false,
             blocked: false,
             ready: false,
             dirty: false,
@@ -89,6 +92,27 @@ impl Slot {
         let tick = Tick::at(deadline);
         if tick < self.timer {
             self.timer = wheel.insert(tick, key);
+        }
+    }
+
+    /// Counts what came in a read against what the peer may send; `before` messages had come to the worker.
+    pub(super) fn spend(&mut self, bytes: usize, before: u64, context: &mut Context) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let messages = context.counters.messages.get().wrapping_sub(before);
+        self.delayed = self.session.spend(bytes, messages, context);
+    }
+
+    /// Goes on to read from a peer that had sent more than it may, if that is long enough ago.
+    pub(super) fn end_delay(&mut self, key: Key, ready: &mut Vec<Key>, context: &Context) {
+        if !self.delayed {
+            return;
+        }
+        // It proves nothing meanwhile, for it is not heard.
+        self.session.heard(context.now);
+        if self.session.delayed_until().is_none_or(|until| until <= context.now) {
+            self.delayed = false;
+            self.session.end_delay();
+            self.mark_ready(key, ready);
         }
     }
 
