@@ -4,6 +4,8 @@
 //! go its lines of text and its status.
 #![no_std]
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
 #[cfg(target_arch = "arm")]
 mod mps2;
 pub mod semihosting;

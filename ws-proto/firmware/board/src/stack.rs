@@ -31,3 +31,17 @@ pub fn peak() -> usize {
         (&raw const stack_top as usize).saturating_sub(at as usize)
     }
 }
+
+/// Prints the peak of the stack, without `buffers` bytes of it, and the bytes of a connection's state.
+pub fn tell(buffers: usize, state: usize) {
+    for number in [peak().saturating_sub(buffers), state] {
+        let mut digits = [b' '; 6];
+        let mut left = number;
+        for digit in digits.iter_mut().rev().skip(1) {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        super::semihosting::print(core::str::from_utf8(&digits).unwrap_or_default());
+    }
+    super::semihosting::print("\n");
+}

@@ -1,4 +1,4 @@
-//! The proof, as in `proof`, for sockets over a stream: a client and a server.
+//! The proof, as in `proof`, for sockets over a stream: a client and a server. It has the same control.
 #![no_std]
 #![no_main]
 
@@ -18,6 +18,8 @@ use ws_proto::{Client, CloseCode, Config, Event, Role};
 board::entry!(main);
 
 fn main() -> bool {
+    #[cfg(feature = "control")]
+    black_box(black_box([1; 4])[black_box(7)]);
     for result in [connect(), accept()] {
         if let Err(error) = result {
             black_box(write!(heapless::String::<200>::new(), "{error}").is_ok());

@@ -24,22 +24,7 @@ fn main() -> bool {
     }
     #[cfg(feature = "stack")]
     stack::paint();
-    let done = echo(nonce, random).is_ok();
-    #[cfg(feature = "stack")]
-    tell(stack::peak());
-    done
-}
-
-/// Tells how deep the stack went, without the buffers.
-#[cfg(feature = "stack")]
-fn tell(peak: usize) {
-    let mut digits = [0; 5];
-    let mut left = peak.saturating_sub(2 * 256);
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (left % 10) as u8;
-        left /= 10;
-    }
-    board::semihosting::print(core::str::from_utf8(&digits).unwrap_or_default());
+    echo(nonce, random).is_ok()
 }
 
 fn echo(
@@ -65,7 +50,10 @@ fn echo(
                 sender.send(part.data, part.last)?
             }
             Received::Event(_, _) | Received::Nothing => {}
-            Received::Closed(_) => return Ok(()),
+            Received::Closed(_) => break,
         }
     }
+    #[cfg(feature = "stack")]
+    stack::tell(2 * 256, size_of_val(socket.connection()));
+    Ok(())
 }
