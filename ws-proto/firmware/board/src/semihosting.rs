@@ -68,5 +68,7 @@ pub fn exit(success: bool) -> ! {
     call(0x18, reason as *const usize);
     #[cfg(target_arch = "riscv32")]
     call(0x18, reason as *const usize);
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }

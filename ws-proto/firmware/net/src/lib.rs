@@ -7,6 +7,6 @@ mod device;
 mod network;
 mod stream;
 
-pub use network::{Error, Memory, Network};
+pub use network::{Error, HOST, Memory, Network};
 pub use smoltcp::iface::SocketStorage;
 pub use stream::Stream;

@@ -11,17 +11,18 @@ use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 use crate::device::Device;
 use crate::stream::Stream;
 
-/// This device and its router, as QEMU's user network has them; a real one would ask DHCP.
+/// This device, as QEMU's user network has it; a real one would ask DHCP.
 const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
 const PREFIX: u8 = 24;
-const ROUTER: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
+/// The router, behind which QEMU has the host: a port of it is one of the host's loopback interface.
+pub const HOST: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 
 /// How long a connection may be silent while something is waited for, in milliseconds.
-pub(crate) const SILENCE_MS: u32 = 60_000;
+pub(crate) const SILENCE_MS: u64 = 60_000;
 /// How long the other end may take to accept or to end a connection, in milliseconds.
-pub(crate) const HANDSHAKE_MS: u32 = 10_000;
+pub(crate) const HANDSHAKE_MS: u64 = 10_000;
 /// The longest sleep, so that the clock is looked at, in milliseconds.
-const NAP_MS: u32 = 500;
+const NAP_MS: u64 = 500;
 
 /// Local ports (RFC 6335 §6: dynamic ones).
 const PORTS: core::ops::RangeInclusive<u16> = 49152..=65535;
@@ -85,11 +86,11 @@ impl<'a> Network<'a> {
     /// # Errors
     /// [`Error::NoLink`].
     pub fn new(memory: Memory<'a>, seed: u32) -> Result<Self, Error> {
-        let clock = Clock::new();
+        let mut clock = Clock::new();
         let mut ethernet = Ethernet::new().ok_or(Error::NoLink)?;
         let began = clock.now();
         while !ethernet.has_link() {
-            if clock.now().wrapping_sub(began) > HANDSHAKE_MS {
+            if clock.now() - began > HANDSHAKE_MS {
                 return Err(Error::NoLink);
             }
         }
@@ -100,12 +101,12 @@ impl<'a> Network<'a> {
         interface.update_ip_addrs(|addresses| {
             let _ = addresses.push(IpCidr::new(ADDRESS.into(), PREFIX));
         });
-        let _ = interface.routes_mut().add_default_ipv4_route(ROUTER);
+        let _ = interface.routes_mut().add_default_ipv4_route(HOST);
         let (received, sent) = (SocketBuffer::new(memory.received), SocketBuffer::new(memory.sent));
         let mut socket = Socket::new(received, sent);
         // What is written is whole, and what comes is answered at once.
         socket.set_nagle_enabled(false);
-        socket.set_timeout(Some(Duration::from_millis(SILENCE_MS.into())));
+        socket.set_timeout(Some(Duration::from_millis(SILENCE_MS)));
         let mut sockets = SocketSet::new(&mut memory.socket[..]);
         let socket = sockets.add(socket);
         let ports = PORTS.end() - PORTS.start();
@@ -117,8 +118,8 @@ impl<'a> Network<'a> {
     ///
     /// # Errors
     /// [`Error::Reset`] for a port that nobody listens on, [`Error::TimedOut`].
-    pub fn connect(&mut self, address: [u8; 4], port: u16) -> Result<Stream<'_, 'a>, Error> {
-        let to = (Ipv4Address::from(address), port);
+    pub fn connect(&mut self, address: Ipv4Address, port: u16) -> Result<Stream<'_, 'a>, Error> {
+        let to = (address, port);
         // A new one each time: the other end may remember the last connection.
         self.port = if self.port == *PORTS.end() { *PORTS.start() } else { self.port + 1 };
         let context = self.interface.context();
@@ -146,7 +147,7 @@ impl<'a> Network<'a> {
     /// Waits until `ready` has a result, in sleep if nothing is to be done.
     pub(crate) fn wait<T>(
         &mut self,
-        patience_ms: u32,
+        patience_ms: u64,
         mut ready: impl FnMut(&mut Socket<'a>) -> Option<Result<T, Error>>,
     ) -> Result<T, Error> {
         let began = self.clock.now();
@@ -156,17 +157,16 @@ impl<'a> Network<'a> {
                 return result;
             }
             let now = self.clock.now();
-            if now.wrapping_sub(began) > patience_ms {
+            if now - began > patience_ms {
                 return Err(Error::TimedOut);
             }
             let delay = self.interface.poll_delay(instant(now), &self.sockets);
-            let delay =
-                delay.map_or(NAP_MS, |delay| delay.total_millis().min(NAP_MS.into()) as u32);
-            self.device.sleep(&self.clock, delay);
+            let delay = delay.map_or(NAP_MS, |delay| delay.total_millis().min(NAP_MS));
+            self.device.sleep(&self.clock, delay as u32);
         }
     }
 }
 
-fn instant(ms: u32) -> Instant {
-    Instant::from_millis(ms)
+fn instant(ms: u64) -> Instant {
+    Instant::from_millis(ms as i64)
 }

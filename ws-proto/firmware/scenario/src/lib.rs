@@ -5,7 +5,7 @@ mod pattern;
 
 use core::fmt;
 
-use embedded_io::{Read, Write};
+use embedded_io::{ErrorType, Read, Write};
 use pattern::Pattern;
 use ws_proto::handshake::Ask;
 use ws_proto::io::{Buffers, Error, Received, Socket};
@@ -73,13 +73,15 @@ fn request(target: &str) -> Ask<'_> {
     }
 }
 
+type Connected<'b, S, M> = Result<Socket<'b, S, Client<M>>, Error<<S as ErrorType>::Error>>;
+
 /// Connects to `target`.
 fn connect<'b, S: Read + Write>(
     stream: S,
     target: &'b str,
     random: &'b mut Random,
     buffers: Buffers<'b>,
-) -> Result<Socket<'b, S, Client<impl FnMut() -> [u8; 4] + 'b>>, Error<S::Error>> {
+) -> Connected<'b, S, impl FnMut() -> [u8; 4] + 'b> {
     let ask = request(target);
     let nonce = random.nonce();
     Socket::connect(stream, ask, nonce, || random.word(), Config::default(), buffers)

@@ -19,7 +19,6 @@ struct Alone;
 
 // SAFETY: nobody is there to be kept out.
 unsafe impl lock_api::RawMutex for Alone {
-    #[expect(clippy::declare_interior_mutable_const, reason = "the trait is made for locks")]
     const INIT: Self = Self;
     type GuardMarker = lock_api::GuardNoSend;
 

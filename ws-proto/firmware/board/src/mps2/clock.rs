@@ -19,19 +19,28 @@ const LONGEST_MS: u32 = 600;
 
 /// The board's clock.
 #[derive(Debug)]
-pub struct Clock(());
+pub struct Clock {
+    /// What the counter was, and how often it had begun again.
+    last: u32,
+    turns: u32,
+}
 
 impl Clock {
     /// Starts the clock.
     pub fn new() -> Self {
         super::mask_interrupts();
         poke(PRESCALE, TICKS_PER_MS - 1);
-        Self(())
+        Self { last: 0, turns: 0 }
     }
 
-    /// Milliseconds since any moment; after 49 days they begin again.
-    pub fn now(&self) -> u32 {
-        peek(COUNTER)
+    /// Milliseconds since any moment. Ask at least every 49 days, in which the counter turns once.
+    pub fn now(&mut self) -> u64 {
+        let now = peek(COUNTER);
+        if now < self.last {
+            self.turns += 1;
+        }
+        self.last = now;
+        u64::from(self.turns) << 32 | u64::from(now)
     }
 
     /// Sleeps until an interrupt comes, so many milliseconds at most. It may end earlier.

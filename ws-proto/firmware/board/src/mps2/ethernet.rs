@@ -38,7 +38,7 @@ const NVIC_UNPEND: usize = 0xe000_e280;
 
 /// Bytes of the longest frame, without its checksum.
 pub const MAX_FRAME: usize = 1514;
-/// Words of the checksum and the status that come with a frame.
+/// Bytes of the checksum that comes behind a frame.
 const CHECKSUM: usize = 4;
 
 /// The controller.

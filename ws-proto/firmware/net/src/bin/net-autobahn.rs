@@ -7,13 +7,10 @@
 use board::semihosting::{self, Host};
 use core::fmt::{self, Write as _};
 use heapless::String;
-use net::{Memory, Network, SocketStorage};
+use net::{HOST, Memory, Network, SocketStorage};
 use scenario::{Failure, Random};
 
 board::entry!(main);
-
-/// Where QEMU's user network has the host.
-const HOST: [u8; 4] = [10, 0, 2, 2];
 
 /// Bytes of the window, each way.
 const WINDOW: usize = 8 * 1024;
@@ -30,7 +27,7 @@ fn main() -> bool {
 fn target(port: u16, path: fmt::Arguments<'_>) -> String<128> {
     let mut target = String::new();
     // What is too long is cut, and refused by the server.
-    let _ = write!(target, "10.0.2.2:{port}{path}");
+    let _ = write!(target, "{HOST}:{port}{path}");
     target
 }
 

@@ -5,13 +5,10 @@
 
 use board::semihosting::{self, Host};
 use core::fmt::Write as _;
-use net::{Memory, Network, SocketStorage};
+use net::{HOST, Memory, Network, SocketStorage};
 use scenario::{Failure, Random};
 
 board::entry!(main);
-
-/// Where QEMU's user network has the host.
-const HOST: [u8; 4] = [10, 0, 2, 2];
 
 /// Bytes of the longest message: many times all buffers together.
 const LONG: usize = 200_000;
