@@ -27,6 +27,8 @@ pub struct Builder {
     /// What is served to those who run the server, if they have an address of their own.
     pub(crate) admin: Routes,
     pub(crate) admin_address: Option<SocketAddr>,
+    /// Where connections come by TLS.
+    pub(crate) tls_addresses: Vec<SocketAddr>,
     /// Where metrics are served, if they have not.
     metrics: Vec<String>,
     pub(crate) workers: Option<u16>,
@@ -52,6 +54,7 @@ impl Builder {
             handlers: Vec::new(),
             admin: Routes::default(),
             admin_address: None,
+            tls_addresses: Vec::new(),
             metrics: Vec::new(),
             workers: None,
             settings: Settings {
@@ -62,6 +65,7 @@ impl Builder {
                 timing: Timing::default(),
                 origins: Vec::new(),
                 guard: None,
+                tls: None,
                 limits: Limits::default(),
                 rates: Rates::default(),
                 max_topics: usize::MAX,
@@ -117,6 +121,23 @@ impl Builder {
     /// address, and metrics at those of the server.
     pub const fn admin(mut self, address: SocketAddr) -> Self {
         self.admin_address = Some(address);
+        self
+    }
+
+    /// Serves those who connect by TLS with this certificate, at the addresses of
+    /// [`listen_tls`](Self::listen_tls). With another one by [`Handle::reload`](crate::Handle::reload),
+    /// connections that are open stay.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.settings.tls = Some(tls);
+        self
+    }
+
+    /// Serves at this address, too, by TLS; may be called several times. Port 0 stands for any that is free:
+    /// [`Server::tls_addrs`](crate::Server::tls_addrs) tells which.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(mut self, address: SocketAddr) -> Self {
+        self.tls_addresses.push(address);
         self
     }
 

@@ -20,6 +20,7 @@ use crate::proxy::Trust;
 use crate::rates::Rates;
 use crate::record::{CloseRecord, Last};
 use crate::route::Routes;
+use crate::tls::Tls;
 use crate::topics::Topics;
 
 /// What a server is set to.
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
     /// To how many topics a peer may be subscribed.
     pub(crate) max_topics: usize,
+    /// What is shown to those who connect by TLS.
+    pub(crate) tls: Option<Tls>,
     /// What is believed of proxies.
     pub(crate) trust: Trust,
 }

@@ -14,6 +14,7 @@ use crate::outbox::Outbox;
 use crate::rates::Spent;
 use crate::record::Cause;
 use crate::route::Params;
+use crate::tls::Stream;
 
 /// What only some connections have, at some time.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Extra {
     pub(crate) place: Option<Box<Place>>,
     /// What it has sent, if that is limited.
     pub(crate) spent: Option<Box<Spent>>,
+    /// How it is encrypted, if it is.
+    pub(crate) tls: Option<Box<Stream>>,
     /// Why this end has begun to close the connection.
     pub(crate) cause: Option<Box<Cause>>,
     pub(crate) topics: Vec<Arc<str>>,
@@ -47,6 +50,7 @@ impl Extra {
             && self.client.is_none()
             && self.place.is_none()
             && self.spent.is_none()
+            && self.tls.is_none()
             && self.cause.is_none()
             && self.topics.is_empty()
             && self.outbox.is_empty()

@@ -65,6 +65,11 @@ mod session;
 pub mod settings;
 mod start_error;
 mod timer;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/none.rs"]
+mod tls;
 mod topics;
 mod worker;
 
@@ -83,6 +88,8 @@ pub use rates::OnRate;
 pub use route::Page;
 pub use server::Server;
 pub use start_error::StartError;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use ws_proto::deflate::WindowBits;
 pub use ws_proto::{CloseCode, Message};
 

@@ -19,6 +19,7 @@ pub(crate) enum Serves {
 pub(crate) struct Bound {
     pub(crate) socket: TcpListener,
     pub(crate) serves: Serves,
+    pub(crate) is_tls: bool,
 }
 
 const BACKLOG: i32 = 4096;

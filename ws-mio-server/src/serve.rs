@@ -56,17 +56,19 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     let (workers, limit) = (server.workers(), settings.max_message());
     let plural = if workers == 1 { "" } else { "s" };
     writeln!(out, "ws-mio-server {}", env!("CARGO_PKG_VERSION"))?;
-    for address in server.local_addrs() {
+    let plain = server.local_addrs().iter().map(|address| ("", address));
+    let encrypted = server.tls_addrs().iter().map(|address| ("s", address));
+    for (s, address) in plain.chain(encrypted) {
         // An address that stands for all of the machine's can't be opened: name one that can.
         let host = match address.ip() {
             ip if !ip.is_unspecified() => *address,
             ip if ip.is_ipv4() => ([127, 0, 0, 1], address.port()).into(),
             _ => (std::net::Ipv6Addr::LOCALHOST, address.port()).into(),
         };
-        writeln!(out, "  page    http://{host}/")?;
-        writeln!(out, "  echo    ws://{host}/echo")?;
-        writeln!(out, "  relay   ws://{host}/relay/ROOM   (to everyone else in ROOM)")?;
-        writeln!(out, "  health  http://{host}/healthz")?;
+        writeln!(out, "  page    http{s}://{host}/")?;
+        writeln!(out, "  echo    ws{s}://{host}/echo")?;
+        writeln!(out, "  relay   ws{s}://{host}/relay/ROOM   (to everyone else in ROOM)")?;
+        writeln!(out, "  health  http{s}://{host}/healthz")?;
     }
     if let Some(address) = server.admin_addr() {
         writeln!(out, "  admin   http://{address}/metrics")?;

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
+use mio::net::TcpListener;
 use mio::{Poll, Waker};
 use ws_proto::keepalive::Instant;
 
@@ -45,27 +46,33 @@ impl Builder {
             .to_socket_addrs()
             .map_err(|error| StartError::Address(named.clone(), error.to_string()))?
             .collect::<Vec<_>>();
-        if addresses.is_empty() {
+        if addresses.is_empty() && server.tls_addresses.is_empty() {
             return Err(StartError::Address(named, "no address".to_owned()));
         }
-        let mut local_addrs = Vec::new();
-        let mut listeners = (0..workers).map(|_| Vec::new()).collect::<Vec<_>>();
-        for address in addresses {
-            let bind = |error| StartError::Bind(address, error);
-            let sockets = listener::bind(address, workers).map_err(bind)?;
-            for (socket, listeners) in sockets.into_iter().zip(&mut listeners) {
-                if listeners.len() == local_addrs.len() {
-                    local_addrs.push(socket.local_addr().map_err(bind)?);
-                }
-                listeners.push(Bound { socket, serves: Serves::Everyone });
-            }
+        if !server.tls_addresses.is_empty() && server.settings.tls.is_none() {
+            return Err(StartError::Certificate);
         }
+        let mut listeners = (0..workers).map(|_| Vec::new()).collect::<Vec<_>>();
+        let mut listen = |addresses: &[SocketAddr], is_tls| {
+            let bind = |address: &SocketAddr| {
+                let error = |error| StartError::Bind(*address, error);
+                let sockets = listener::bind(*address, workers).map_err(error)?;
+                let bound = sockets.first().map_or(Ok(*address), TcpListener::local_addr);
+                for (socket, listeners) in sockets.into_iter().zip(&mut listeners) {
+                    listeners.push(Bound { socket, serves: Serves::Everyone, is_tls });
+                }
+                bound.map_err(error)
+            };
+            addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()
+        };
+        let local_addrs = listen(&addresses, false)?;
+        let tls_addrs = listen(&server.tls_addresses, true)?;
         let mut admin_addr = None;
         if let (Some(address), Some(first)) = (server.admin_address, listeners.first_mut()) {
             let bind = |error| StartError::Bind(address, error);
             for socket in listener::bind(address, 1).map_err(bind)? {
                 admin_addr = Some(socket.local_addr().map_err(bind)?);
-                first.push(Bound { socket, serves: Serves::Admin });
+                first.push(Bound { socket, serves: Serves::Admin, is_tls: false });
             }
         }
         let mut mailboxes = Vec::new();
@@ -123,7 +130,7 @@ impl Builder {
             )
         });
         let workers = workers.collect::<io::Result<_>>().map_err(StartError::System)?;
-        Ok(Server { workers, handle, local_addrs, admin_addr })
+        Ok(Server { workers, handle, local_addrs, tls_addrs, admin_addr })
     }
 }
 
@@ -152,6 +159,7 @@ pub struct Server {
     workers: Vec<Worker>,
     handle: Handle,
     local_addrs: Vec<SocketAddr>,
+    tls_addrs: Vec<SocketAddr>,
     admin_addr: Option<SocketAddr>,
 }
 
@@ -165,6 +173,12 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The addresses that the server listens on for TLS, in the order they were given.
+    #[must_use]
+    pub fn tls_addrs(&self) -> &[SocketAddr] {
+        &self.tls_addrs
     }
 
     /// The address for those who run the server ([`Builder::admin`]).

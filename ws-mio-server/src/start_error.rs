@@ -16,6 +16,8 @@ pub enum StartError {
     Address(String, String),
     /// An address that could not be bound, and why.
     Bind(SocketAddr, io::Error),
+    /// Addresses for TLS, and no certificate for them.
+    Certificate,
     /// The operating system refused an event loop.
     System(io::Error),
 }
@@ -30,6 +32,7 @@ impl fmt::Display for StartError {
                 write!(f, "{address} is taken: another program listens there")
             }
             Self::Bind(address, error) => write!(f, "{address} can't be bound: {error}"),
+            Self::Certificate => f.write_str("there is no certificate for TLS"),
             Self::System(error) => write!(f, "the event loop could not be made: {error}"),
         }
     }
@@ -39,7 +42,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Bind(_, error) | Self::System(error) => Some(error),
-            Self::Route(..) | Self::Workers(_) | Self::Address(..) => None,
+            Self::Route(..) | Self::Workers(_) | Self::Address(..) | Self::Certificate => None,
         }
     }
 }

@@ -19,8 +19,17 @@ use chromium::{Chromium, start};
 
 #[test]
 fn the_page_connects_echoes_and_shows_round_trips() {
+    check(&["--listen", "127.0.0.1:0"]);
+}
+
+#[test]
+fn the_page_does_so_by_tls() {
+    check(&["--listen-tls", "127.0.0.1:0", "--tls-self-signed"]);
+}
+
+fn check(arguments: &[&str]) {
     let mut server = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
-    let (_server, url) = start(server.args(["--listen", "127.0.0.1:0"]), "  page ");
+    let (_server, url) = start(server.args(arguments), "  page ");
     let Some(mut chromium) = Chromium::open(&url) else { return };
     let script = "new Promise(done => {
             const step = () => {

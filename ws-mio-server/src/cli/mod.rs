@@ -88,6 +88,7 @@ Examples:
   ws-mio-server connect ws://127.0.0.1:8080/echo    a client for it
   ws-mio-server --listen 127.0.0.1:9001 --listen [::1]:9001
   ws-mio-server --listen 0.0.0.0:80 --auth-jwks keys.json --max-message 16MiB
+  ws-mio-server --listen-tls 127.0.0.1:8443 --tls-self-signed
 
 Open the page that the banner names, or connect with any WebSocket client to
   /echo          every message comes back

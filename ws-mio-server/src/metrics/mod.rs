@@ -38,6 +38,8 @@ pub(crate) struct Counters {
     pub(crate) drained: Counter,
     /// Connections that were dropped when the server stopped.
     pub(crate) abandoned: Counter,
+    /// Connections that ended before their peer asked for anything, for TLS failed.
+    pub(crate) tls_failed: Counter,
     /// How often accepting rested for want of descriptors or memory.
     pub(crate) rests: Counter,
     /// How long turns of the event loop took.

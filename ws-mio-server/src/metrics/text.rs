@@ -55,7 +55,7 @@ impl Metrics {
 
     fn counters(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         type Of = fn(&Counters) -> u64;
-        let all: [(&str, &str, Of); 12] = [
+        let all: [(&str, &str, Of); 13] = [
             ("handshakes_accepted", "Opening handshakes accepted.", |c| c.accepted.get()),
             ("messages_received", "Messages received.", |c| c.messages.get()),
             ("messages_published", "Messages published to topics.", |c| c.published.get()),
@@ -69,6 +69,9 @@ impl Metrics {
             ("writes", "Writes to sockets.", |c| c.writes.get()),
             ("drained", "Connections closed because the server drains.", |c| c.drained.get()),
             ("abandoned", "Connections dropped when the server stopped.", |c| c.abandoned.get()),
+            ("tls_failed", "Connections by TLS that failed before a request.", |c| {
+                c.tls_failed.get()
+            }),
             ("accept_rests", "Rests of accepting: no descriptors or memory.", |c| c.rests.get()),
         ];
         for (name, help, of) in all {

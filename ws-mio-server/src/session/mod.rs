@@ -17,6 +17,7 @@ use crate::id::Key;
 use crate::listener::Serves;
 use crate::outbox::Outbox;
 use crate::rates::OnRate;
+use crate::tls::Stream;
 pub(crate) use application::Application;
 use open::Open;
 pub(crate) use open::Read;
@@ -283,6 +284,20 @@ impl Session {
         if let Phase::Open(open) = &mut self.phase {
             open.heard(now);
         }
+    }
+
+    /// How the connection is encrypted, if it is.
+    pub(crate) fn tls(&self) -> Option<&Stream> {
+        self.extra.as_ref()?.tls.as_deref()
+    }
+
+    /// The same, to be put back after use.
+    pub(crate) fn take_tls(&mut self) -> Option<Box<Stream>> {
+        self.extra.as_mut()?.tls.take()
+    }
+
+    pub(crate) fn put_tls(&mut self, tls: Box<Stream>) {
+        self.extra.get_or_insert_default().tls = Some(tls);
     }
 
     /// The topics that the peer is subscribed to; none afterwards.

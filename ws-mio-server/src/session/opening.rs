@@ -66,6 +66,12 @@ impl Opening {
         context: &mut Context,
     ) -> Option<Phase> {
         let mut partial = self.head.take();
+        if partial.is_none() && bytes.starts_with(&[0x16, 0x03]) {
+            let reason =
+                "the client speaks TLS, and this port does not: connect by ws:// or http://";
+            context.client = None;
+            return Some(respond(400, &[], reason, b"", context));
+        }
         let mut fresh = HeadReader::request();
         let is_first = partial.is_none();
         let mut preamble = match &partial {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::{
-    Builder, Deflate, Jwt, Network, OnDenied, OnRate, OriginPattern, ProxyHeader, WindowBits,
+    Builder, Deflate, Jwt, Network, OnDenied, OnRate, OriginPattern, ProxyHeader, Tls, WindowBits,
 };
 
+use super::self_signed;
 use super::values::{address, duration, positive, size, window};
 
 /// What the server is set to.
@@ -17,9 +18,28 @@ use super::values::{address, duration, positive, size, window};
 pub struct ServeArgs {
     /// Address and port to listen on; may be given several times
     ///
-    /// Port 0 stands for any that is free. 0.0.0.0 or [::] stands for all addresses of the machine.
+    /// Port 0 stands for any that is free. 0.0.0.0 or [::] stands for all addresses of the machine. The default
+    /// is not listened on where `listen-tls` is set.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(super) listen: Vec<SocketAddr>,
+
+    /// Address and port to listen on for TLS; may be given several times
+    ///
+    /// TLS 1.2 and 1.3, for wss:// and https://.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub(super) listen_tls: Vec<SocketAddr>,
+
+    /// The certificate for TLS, and those that vouch for it, as PEM
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    /// Make a certificate for TLS that nobody else vouches for: to try it, on loopback addresses only
+    #[arg(long)]
+    tls_self_signed: bool,
 
     /// Address and port for /metrics, /healthz and /readyz; metrics are then served there alone
     ///
@@ -234,6 +254,7 @@ impl ServeArgs {
     /// they may.
     pub(super) fn apply(&self, builder: Builder) -> Result<Builder, String> {
         let builder = self.guard(builder)?;
+        let builder = self.tls(builder)?;
         let builder = builder
             .max_message(self.max_message)
             .max_connections(self.max_connections)
@@ -286,6 +307,38 @@ impl ServeArgs {
         })
     }
 
+    fn tls(&self, builder: Builder) -> Result<Builder, String> {
+        let builder = self.listen_tls.iter().copied().fold(builder, Builder::listen_tls);
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let read = |name: &str, file: &PathBuf| {
+                    let failed = |error| format!("{name} {}: {error}", file.display());
+                    std::fs::read(file).map_err(failed)
+                };
+                let pem = (read("tls-cert", certificate)?, read("tls-key", key)?);
+                let failed = |error| format!("tls-cert {}: {error}", certificate.display());
+                Tls::from_pem(&pem.0, &pem.1).map_err(failed)?
+            }
+            (None, None) if self.tls_self_signed => {
+                if let Some(address) = self.listen_tls.iter().find(|a| !a.ip().is_loopback()) {
+                    return Err(format!(
+                        "tls-self-signed: other machines reach {address}, and can't know whom they reach; \
+                         name a certificate by --tls-cert FILE --tls-key FILE"
+                    ));
+                }
+                self_signed::certificate()?
+            }
+            (None, None) if self.listen_tls.is_empty() => return Ok(builder),
+            (None, None) => {
+                return Err("listen-tls: TLS needs a certificate: name one by --tls-cert FILE --tls-key FILE, \
+                            or try it with --tls-self-signed"
+                    .to_owned());
+            }
+            _ => return Err("tls-cert and tls-key need each other".to_owned()),
+        };
+        Ok(builder.tls(tls))
+    }
+
     fn guard(&self, builder: Builder) -> Result<Builder, String> {
         let Some(file) = &self.auth_jwks else {
             if self.auth_issuer.is_some() || !self.auth_audience.is_empty() {
@@ -293,7 +346,8 @@ impl ServeArgs {
                     "auth-issuer and auth-audience say nothing without auth-jwks".to_owned()
                 );
             }
-            let reachable = self.listen.iter().find(|address| !address.ip().is_loopback());
+            let listen = self.listen.iter().chain(&self.listen_tls);
+            let reachable = { listen }.find(|address| !address.ip().is_loopback());
             return match reachable {
                 Some(address) if !self.insecure_no_auth => Err(format!(
                     "other machines reach {address}, and anyone could connect: require tokens by \

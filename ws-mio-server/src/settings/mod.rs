@@ -7,6 +7,7 @@ mod args;
 mod file;
 mod reference;
 mod reload;
+mod self_signed;
 pub mod values;
 
 pub use args::{LogFormat, LogLevel, ServeArgs};
@@ -199,10 +200,15 @@ impl Settings {
         format!("{:?}", self.args)
     }
 
-    /// The addresses to listen on.
+    /// The addresses to listen on, but for those of TLS.
     #[must_use]
     pub fn listen(&self) -> &[SocketAddr] {
-        &self.args.listen
+        let is_default =
+            |setting: &Setting| setting.name() == "listen" && setting.origin == Origin::Default;
+        match !self.args.listen_tls.is_empty() && self.all.iter().any(is_default) {
+            true => &[],
+            false => &self.args.listen,
+        }
     }
 
     /// The largest message that is accepted, in bytes.

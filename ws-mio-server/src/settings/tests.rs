@@ -72,13 +72,13 @@ fn what_is_wrong_is_told_all_at_once_with_its_place_and_what_is_due() {
         resolve(file, environment, &[]).unwrap_err().to_string()
     };
     let all = problems(
-        "max_message = 1\nworkers = 0\n[tls]\na = 1",
+        "max_message = 1\nworkers = 0\n[quux]\na = 1",
         &[("WSMIO_PING_INTERVALL", "1s"), ("WSMIO_DEFLATE", "maybe"), ("WSMIO_max_message", "1")],
     );
     for due in [
         "ws.toml:1: max_message is not a setting; is max-message meant?",
         "ws.toml:2: workers: invalid value '0' for '--workers <N>': 0 is not in 1..=1024",
-        "ws.toml:3: tls is not a setting: `ws-mio-server print-config` prints all",
+        "ws.toml:3: quux is not a setting: `ws-mio-server print-config` prints all",
         "WSMIO_PING_INTERVALL is not a setting; is WSMIO_PING_INTERVAL meant?",
         "WSMIO_DEFLATE: deflate: invalid value 'maybe' for '--deflate <HOW>' [possible values: off, shared, dedicated]",
         "WSMIO_max_message is not a setting; is WSMIO_MAX_MESSAGE meant?",

@@ -11,6 +11,7 @@ use super::Worker;
 use super::slot::Slot;
 use crate::listener::{Serves, is_exhaustion};
 use crate::session::Session;
+use crate::tls;
 
 /// How many connections are accepted before those that are open have their turn.
 const ACCEPT_BUDGET: usize = 64;
@@ -21,6 +22,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 pub(super) struct Listener {
     pub(super) socket: TcpListener,
     pub(super) serves: Serves,
+    pub(super) is_tls: bool,
     /// Whether a connection may be waiting.
     pub(super) ready: bool,
 }
@@ -77,7 +79,19 @@ impl Worker {
                     Ok((stream, _)) => {
                         self.is_short = false;
                         let session = Session::new(self.context.now, listener.serves);
-                        let key = self.slots.insert(Slot::new(stream, session));
+                        let mut slot = Slot::new(stream, session);
+                        if let Some(tls) =
+                            self.context.settings.tls.as_ref().filter(|_| listener.is_tls)
+                        {
+                            match tls::Stream::new(tls) {
+                                Ok(stream) => slot.encrypt(stream),
+                                Err(error) => {
+                                    tracing::error!(%error, "no TLS");
+                                    continue;
+                                }
+                            }
+                        }
+                        let key = self.slots.insert(slot);
                         let Some(slot) = self.slots.get_mut(key) else { continue };
                         if let Err(error) = slot.register(key, &self.poll) {
                             tracing::warn!(%error, "a connection could not be registered");

@@ -5,6 +5,8 @@ mod drain;
 mod exchange;
 mod report;
 mod slot;
+mod stop;
+mod tls;
 
 pub(crate) use exchange::owner;
 
@@ -18,11 +20,11 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use slotmap::{KeyData, SlotMap};
+use ws_proto::Scratch;
 use ws_proto::keepalive::Instant;
-use ws_proto::{CloseCode, Scratch};
 
 use crate::clock::{Clock, moment};
-use crate::context::{Context, Settings};
+use crate::context::Context;
 use crate::id::Key;
 use crate::listener::Bound;
 use crate::mailbox::Mailbox;
@@ -42,6 +44,9 @@ const COMPRESSED: usize = 8 * 1024;
 /// How often a connection may be read from before others have their turn: for 256 KiB, or for 32 KiB that
 /// may be compressed.
 const READ_BUDGET: u32 = 4;
+/// How many reads of peers that agree on keys (TLS) there are before those that are open have their turn: each
+/// may take a millisecond.
+const AGREEMENTS: u32 = 8;
 /// How long the worker waits before it tries again to pass on what another's mailbox had no room for.
 const CONGESTED: Duration = Duration::from_millis(1);
 
@@ -66,6 +71,8 @@ pub(crate) struct Worker {
     wheel: Wheel<Key>,
     buffer: Box<[u8]>,
     scratch: Scratch,
+    /// How many peers may still agree on keys in this turn.
+    agreements: u32,
     /// Connections to read from in the next turn.
     ready: Vec<Key>,
     /// Connections for which something was queued in this turn.
@@ -109,9 +116,9 @@ impl Worker {
         context: Context,
     ) -> io::Result<Self> {
         let mut ready = Vec::with_capacity(listeners.len());
-        for (token, Bound { mut socket, serves }) in (FIRST_LISTENER..).zip(listeners) {
+        for (token, Bound { mut socket, serves, is_tls }) in (FIRST_LISTENER..).zip(listeners) {
             poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
-            ready.push(Listener { socket, serves, ready: true });
+            ready.push(Listener { socket, serves, is_tls, ready: true });
         }
         Ok(Self {
             poll,
@@ -126,6 +133,7 @@ impl Worker {
             wheel: Wheel::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             scratch: Scratch::new(),
+            agreements: AGREEMENTS,
             ready: Vec::new(),
             dirty: Vec::new(),
             delivered: Vec::new(),
@@ -147,6 +155,7 @@ impl Worker {
                 Ok(()) => {}
             }
             self.context.turn = self.clock.running();
+            self.agreements = AGREEMENTS;
             self.context.now = moment(self.context.turn);
             let left_over = std::mem::take(&mut self.ready);
             for event in &events {
@@ -210,7 +219,7 @@ impl Worker {
             && let Some(slot) = self.slots.get_mut(key)
         {
             slot.blocked = false;
-            if slot.session.queued() > 0 {
+            if slot.session.queued() > 0 || slot.is_tls {
                 self.flush(key);
             }
         }
@@ -232,14 +241,15 @@ impl Worker {
             else {
                 return;
             };
-            if budget == 0 || congested {
+            let agreeing = slot.is_agreeing();
+            if budget == 0 || congested || (agreeing && self.agreements == 0) {
                 return slot.mark_ready(key, &mut self.ready);
             }
+            self.agreements = self.agreements.saturating_sub(agreeing.into());
             self.context.counters.reads.add_one();
             let (handlers, context) = (&mut self.handlers, &mut self.context);
             let most = if slot.session.is_compressed() { COMPRESSED } else { BUFFER };
-            let buffer = self.buffer.get_mut(..most).unwrap_or_default();
-            match slot.receive(buffer) {
+            match slot.receive(&mut self.buffer, most) {
                 Ok(None) => {
                     slot.session.end_of_input(key, handlers, context);
                     return self.settle(key);
@@ -253,7 +263,9 @@ impl Worker {
                     if let Read::Bytes(bytes) = &read {
                         context.cork.lend_read(bytes);
                     }
-                    slot.session.receive(key, read, &mut self.scratch, handlers, context);
+                    if bytes > 0 {
+                        slot.session.receive(key, read, &mut self.scratch, handlers, context);
+                    }
                     if context.settings.rates.are_set() {
                         slot.spend(bytes, before, context);
                     }
@@ -265,7 +277,8 @@ impl Worker {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => {
+                Err(error) => {
+                    self.refuse_tls(key, &error);
                     self.remove(key);
                     return self.publish();
                 }
@@ -277,7 +290,9 @@ impl Worker {
     fn settle(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         report(slot, &mut self.context);
-        if slot.send_cork(&mut self.context, &self.buffer).is_err() {
+        let sent = slot.send_cork(&mut self.context, &self.buffer);
+        let sent = sent.and_then(|()| if slot.is_tls { slot.flush(&self.context) } else { Ok(()) });
+        if sent.is_err() {
             self.context.clear_cork();
             self.remove(key);
         } else {
@@ -299,7 +314,7 @@ impl Worker {
     /// What follows from how much is queued for a connection.
     fn finish(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        let queued = slot.session.queued();
+        let queued = slot.unsent();
         if slot.paused && queued == 0 {
             slot.paused = false;
             slot.mark_ready(key, &mut self.ready);
@@ -312,6 +327,9 @@ impl Worker {
         }
         if queued == 0 && slot.session.is_ending() && !slot.finished {
             slot.finished = true;
+            if slot.is_tls {
+                slot.close_tls();
+            }
             if slot.stream.shutdown(Shutdown::Write).is_err() {
                 return self.remove(key);
             }
@@ -363,40 +381,5 @@ impl Worker {
                 self.flush(key);
             }
         }
-    }
-
-    /// Serves by other settings from here on.
-    fn reload(&mut self, settings: Arc<Settings>) {
-        self.context.settings = settings;
-        // Deadlines may have come nearer.
-        for (key, slot) in &mut self.slots {
-            slot.schedule(key, &mut self.wheel, &self.context);
-        }
-    }
-
-    fn begin_stop(&mut self) {
-        if self.stop.is_some() {
-            return;
-        }
-        let by = self.context.now.after(self.context.settings.timing.close_within);
-        self.stop = Some(self.drain.as_ref().map_or(by, |drain| drain.by().min(by)));
-        self.context.stopping = true;
-        self.listeners.clear();
-        self.exhausted = None;
-        for key in self.slots.keys().collect::<Vec<_>>() {
-            if let Some(slot) = self.slots.get_mut(key) {
-                let reason = "the server is shutting down";
-                slot.session.close(CloseCode::GOING_AWAY, reason, &mut self.context);
-                self.settle(key);
-            }
-        }
-    }
-
-    fn drop_all(&mut self) {
-        for key in self.slots.keys().collect::<Vec<_>>() {
-            self.context.counters.abandoned.add_one();
-            self.remove(key);
-        }
-        self.context.counters.connections.store(0, Ordering::Relaxed);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Slot {
     pub(super) session: Session,
     /// When the live entry in the wheel comes out; others mean nothing.
     pub(super) timer: Tick,
+    /// Whether it is encrypted: then the session has how.
+    pub(super) is_tls: bool,
     /// Whether the peer is not read from because of what it has not taken.
     pub(super) paused: bool,
     /// Whether the peer is not read from because it has sent more than it may.
@@ -43,6 +45,7 @@ impl Slot {
             stream,
             session,
             timer: Tick::NEVER,
+            is_tls: false,
             paused: false,
             delayed: false,
             blocked: false,
@@ -60,14 +63,19 @@ impl Slot {
         poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Reads what has come, to `buffer` or to where a large message is put together: what was read, and
+    /// Reads what has come, at most so much, to `buffer` or to where a large message is put together: what was read, and
     /// whether more may wait; nothing: the peer's end has come.
     // By system calls of their own: those of libc are points of cancellation, which costs as much as all
     // that is done here for a message.
     pub(super) fn receive<'b>(
         &mut self,
         buffer: &'b mut [u8],
+        most: usize,
     ) -> io::Result<Option<(Read<'b>, bool)>> {
+        if self.is_tls {
+            return self.receive_tls(buffer, most);
+        }
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
         let recv = |buffer: &mut [u8]| net::recv(&self.stream, buffer, RecvFlags::empty());
         if let Some(room) = self.session.room() {
             let (_, n) = recv(room)?;
@@ -78,7 +86,7 @@ impl Slot {
         Ok(buffer.get_mut(..n).filter(|_| n > 0).map(|bytes| (Read::Bytes(bytes), full)))
     }
 
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(net::send(&self.stream, bytes, SendFlags::NOSIGNAL)?)
     }
 
@@ -137,7 +145,8 @@ impl Slot {
             return Ok(());
         }
         let mut sent = 0;
-        while self.session.queued() == 0 && sent < cork.len() {
+        // What is encrypted is queued before it is.
+        while !self.is_tls && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
             let result = match cork.in_one_piece() {
                 Some(bytes) => self.send(bytes.get(sent..).unwrap_or_default()),
@@ -210,6 +219,9 @@ impl Slot {
 
     /// Sends what is queued until nothing is left or the kernel takes no more.
     pub(super) fn flush(&mut self, context: &Context) -> io::Result<()> {
+        if self.is_tls {
+            return self.flush_tls(context);
+        }
         while let Some(outbox) = self.session.waiting().filter(|outbox| !outbox.is_empty()) {
             if self.blocked {
                 break;

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -160,7 +161,10 @@ impl Chromium {
             eprintln!("skipped: no Chromium on this machine");
             return None;
         };
-        let profile = std::env::temp_dir().join(format!("ws-mio-server-{}", std::process::id()));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ws-mio-server-{}-{number}", std::process::id());
+        let profile = std::env::temp_dir().join(name);
         let mut chromium = Command::new(browser);
         chromium.args([
             "--headless",
@@ -168,6 +172,8 @@ impl Chromium {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--no-first-run",
+            // Those that a test has made are of no authority.
+            "--ignore-certificate-errors",
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",

@@ -37,6 +37,8 @@ pub fn echo() -> Builder {
 /// A server that runs, until it is dropped.
 pub struct Running {
     pub address: SocketAddr,
+    /// Where it speaks TLS, if it does.
+    pub tls: Option<SocketAddr>,
     pub handle: Handle,
     ended: Receiver<()>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
@@ -46,13 +48,14 @@ pub struct Running {
 pub fn serve(builder: Builder) -> Running {
     let server = builder.bind("127.0.0.1:0").expect("bind");
     let (address, handle) = (server.local_addrs()[0], server.handle());
+    let tls = server.tls_addrs().first().copied();
     let (send, ended) = channel();
     let thread = thread::spawn(move || {
         let result = server.run();
         drop(send);
         result
     });
-    Running { address, handle, ended, thread: Some(thread) }
+    Running { address, tls, handle, ended, thread: Some(thread) }
 }
 
 impl Running {
