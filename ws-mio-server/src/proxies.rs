@@ -54,7 +54,9 @@ fn nginx(args: &GenArgs) -> Result<String, String> {
     };
     let ssl = if tls.is_empty() { "" } else { " ssl" };
     let GenArgs { listen, .. } = args;
-    let servers = each(&args.backend, |backend, _| format!("    server {backend};\n"));
+    let servers = each(&args.backend, |backend, _| {
+        format!("    server {backend} max_fails=0;\n")
+    });
     let idle = time(args.idle_timeout);
     Ok(format!(
         r#"
@@ -65,11 +67,17 @@ map $http_upgrade $ws_connection {{
 
 upstream ws_mio_server {{
     least_conn;
+    # Each request may ask all of them: one that drains is back in a moment.
 {servers}}}
 
 server {{
     listen {listen}{ssl};
 {tls}
+    # For those who run the servers, not for everyone.
+    location = /metrics {{
+        return 404;
+    }}
+
     location / {{
         proxy_pass http://ws_mio_server;
         proxy_http_version 1.1;
@@ -81,6 +89,8 @@ server {{
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_buffering off;
         proxy_connect_timeout 5s;
+        # A server that drains answers 503, one that has stopped nothing: the next one is asked.
+        proxy_next_upstream error timeout http_503 non_idempotent;
         proxy_read_timeout {idle};
         proxy_send_timeout {idle};
     }}
@@ -103,7 +113,7 @@ fn haproxy(args: &GenArgs) -> Result<String, String> {
     };
     let GenArgs { listen, .. } = args;
     let servers = each(&args.backend, |backend, number| {
-        format!("    server ws{number} {backend} check{send}\n")
+        format!("    server ws{number} {backend} check inter 1s fall 1 rise 1{send}\n")
     });
     let idle = time(args.idle_timeout);
     Ok(format!(
@@ -118,11 +128,17 @@ defaults
 
 frontend ws_mio_server
     bind {listen}{tls}
+    # For those who run the servers, not for everyone.
+    http-request return status 404 if {{ path /metrics }}
     default_backend ws_mio_servers
 
 backend ws_mio_servers
     balance leastconn
-{field}    option httpchk GET /healthz
+{field}    # A server that drains takes nobody new; those whom it still gets are sent to another one.
+    option httpchk GET /readyz
+    option redispatch
+    retry-on conn-failure empty-response 503
+    retries 3
 {servers}"
     ))
 }

@@ -10,6 +10,8 @@
     reason = "tests may panic"
 )]
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -267,6 +269,83 @@ fn haproxy() {
 #[test]
 fn haproxy_with_the_proxy_protocol() {
     check(Proxy::Haproxy, &["--proxy-protocol"]);
+}
+
+/// Two servers behind a proxy are restarted, one after the other, while clients come and stay: each connection
+/// gets a Close, and whoever comes is let in.
+fn check_rolling_restart(proxy: Proxy) {
+    let Some(program) = proxy.program() else { return };
+    let folder = Folder::new(&format!("rolling-{}", proxy.name()));
+    let drain = ["--drain", "2s", "--close-timeout", "1s", "--workers", "1"];
+    let mut servers = [Server::start(&drain), Server::start(&drain)];
+    let backends = [0, 1].map(|i| servers[i].address.to_string());
+    let arguments = ["--backend", &backends[0], "--backend", &backends[1]];
+    let listen = free();
+    let _proxy = proxy.start(&program, &folder, listen, &arguments);
+    let (mut closed, mut clients) = (0, Vec::new());
+    let mut fill = |clients: &mut Vec<common::Client>| {
+        while clients.len() < 20 {
+            let mut client = common::Client::connect(listen);
+            client.write(common::request("/echo").as_bytes());
+            let head = client.head();
+            let log = fs::read_to_string(folder.0.join("error.log")).unwrap_or_default();
+            assert!(head.starts_with("HTTP/1.1 101 "), "{proxy:?}: {head}{log}");
+            client.echo("through a proxy");
+            clients.push(client);
+        }
+    };
+    fill(&mut clients);
+    for i in [0, 1] {
+        let process = &mut servers[i].process;
+        kill_process(Pid::from_child(&process.0), Signal::TERM).unwrap();
+        let begun = Instant::now();
+        let status = loop {
+            assert!(begun.elapsed() < LIMIT, "{proxy:?}: it does not stop");
+            // Some are closed, by a Close that comes through, and those who come again are let in.
+            clients.retain_mut(|client| {
+                client.stream.set_nonblocking(true).unwrap();
+                let waits = client.stream.peek(&mut [0]).is_err();
+                client.stream.set_nonblocking(false).unwrap();
+                if !waits {
+                    assert_eq!(client.frame().code(), 1012, "{proxy:?}");
+                    client.write(&common::close(1012, ""));
+                    client.ended();
+                    closed += 1;
+                }
+                waits
+            });
+            fill(&mut clients);
+            if let Some(status) = process.0.try_wait().unwrap() {
+                break status;
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(status.code(), Some(0), "{proxy:?}");
+        assert!(closed >= 5, "{proxy:?}: {closed} were closed");
+        servers[i] = Server::start(&[&drain[..], &["--listen", &backends[i]]].concat());
+        // Within a second the proxy sees that the server is there again.
+        let up = Instant::now();
+        while up.elapsed() < Duration::from_secs(2) {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    for client in &mut clients {
+        client.echo("still there");
+    }
+    // What is counted is not for everyone.
+    let mut client = common::Client::connect(listen);
+    client.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 404 "), "{proxy:?}");
+}
+
+#[test]
+fn servers_behind_nginx_are_restarted_one_after_the_other() {
+    check_rolling_restart(Proxy::Nginx);
+}
+
+#[test]
+fn servers_behind_haproxy_are_restarted_one_after_the_other() {
+    check_rolling_restart(Proxy::Haproxy);
 }
 
 #[test]
