@@ -54,9 +54,7 @@ fn nginx(args: &GenArgs) -> Result<String, String> {
     };
     let ssl = if tls.is_empty() { "" } else { " ssl" };
     let GenArgs { listen, .. } = args;
-    let servers = each(&args.backend, |backend, _| {
-        format!("    server {backend} max_fails=0;\n")
-    });
+    let servers = each(&args.backend, |backend, _| format!("    server {backend} max_fails=0;\n"));
     let idle = time(args.idle_timeout);
     Ok(format!(
         r#"

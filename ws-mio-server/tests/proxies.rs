@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
     clippy::disallowed_methods,
     reason = "tests may panic"
 )]
