@@ -284,7 +284,7 @@ fn check_rolling_restart(proxy: Proxy) {
     let listen = free();
     let _proxy = proxy.start(&program, &folder, listen, &arguments);
     let (mut closed, mut clients) = (0, Vec::new());
-    let mut fill = |clients: &mut Vec<common::Client>| {
+    let fill = |clients: &mut Vec<common::Client>| {
         while clients.len() < 20 {
             let mut client = common::Client::connect(listen);
             client.write(common::request("/echo").as_bytes());
