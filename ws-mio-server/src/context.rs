@@ -94,6 +94,11 @@ impl Context {
         self.cork.clear(&mut self.arriving);
     }
 
+    /// Whether there is nothing to be told or published.
+    pub(crate) const fn is_at_ease(&self) -> bool {
+        self.publications.is_empty() && self.refused.is_none() && self.closed.is_none()
+    }
+
     /// A request is refused; the reason is for the log.
     pub(crate) fn refuse(&mut self, status: u16, reason: String) {
         self.counters.refused.add(status);

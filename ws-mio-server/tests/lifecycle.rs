@@ -252,6 +252,18 @@ fn a_silent_peer_is_pinged_and_dropped_and_one_that_answers_lives() {
 }
 
 #[test]
+fn a_ping_comes_before_deadlines_that_have_become_moot() {
+    let late = 10 * LIMIT;
+    let builder = echo().handshake_timeout(late).ping_interval(Some(SHORT)).pong_timeout(late);
+    let server = serve(builder.workers(1));
+    let mut client = server.open("/echo");
+    for _ in 0..3 {
+        client.expect(PING, b"");
+        client.send(PONG, b"");
+    }
+}
+
+#[test]
 fn a_silent_peer_is_dropped_even_if_it_is_sent_much() {
     let builder = Server::builder().workers(1).ping_interval(Some(SHORT)).pong_timeout(SHORT);
     let test = reporting(builder);

@@ -51,6 +51,9 @@ impl<H: Handler> Application for H {
             if messages != before {
                 last = Some(Last::Message);
             }
+            if input.is_empty() && peer.connection.is_between_messages() {
+                break;
+            }
             // By value, so that in the loop above it stays in registers.
             match serve_one(input, inflater.as_deref_mut(), peer, self) {
                 Some((rest, served)) => {

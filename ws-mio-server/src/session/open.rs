@@ -4,7 +4,7 @@ use ws_proto::deflate::Agreement;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
 use ws_proto::{CloseCode, Connection, Parked, Scratch, Server, State, Transport};
 
-use super::application::serve_in_place;
+use super::application::{Application, serve_in_place};
 use super::{Fate, Handlers};
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
@@ -75,6 +75,13 @@ impl Rested {
         }
     }
 
+    const fn transport(&self) -> Transport {
+        match self {
+            Self::Parked(parked) => parked.resume().transport(),
+            Self::Owing(connection) => connection.transport(),
+        }
+    }
+
     const fn payload_left(&self) -> u64 {
         match self {
             Self::Parked(parked) => parked.payload_left(),
@@ -82,6 +89,7 @@ impl Rested {
         }
     }
 
+    #[inline]
     fn with<T>(&mut self, serve: impl FnOnce(&mut Connection<Server>) -> T) -> T {
         match self {
             Self::Parked(parked) => {
@@ -94,7 +102,7 @@ impl Rested {
                 result
             }
             Self::Owing(connection) => {
-                let result = serve(connection);
+                let result = rarely(serve, connection);
                 if let Some(parked) = connection.park() {
                     *self = Self::Parked(parked);
                 }
@@ -102,6 +110,16 @@ impl Rested {
             }
         }
     }
+}
+
+/// Calls `serve`, so that compilers put it in line where it is called often.
+#[cold]
+#[inline(never)]
+fn rarely<T>(
+    serve: impl FnOnce(&mut Connection<Server>) -> T,
+    connection: &mut Connection<Server>,
+) -> T {
+    serve(connection)
 }
 
 impl Open {
@@ -156,34 +174,24 @@ impl Open {
         self.keepalive.heard(now);
         let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
         let deflate = self.deflate;
-        let mut inflater = deflate.map(|agreement| {
-            let begun = extra.as_mut().and_then(|extra| extra.inflater.take());
-            begun.unwrap_or_else(|| context.pool.inflater(agreement))
-        });
-        let (state, transport) = self.connection.with(|connection| {
+        self.connection.with(|connection| {
             let mut peer = Peer { key, connection, deflate, extra, context };
-            match read {
-                Read::Bytes(bytes) => handler.serve(bytes, scratch, inflater.as_mut(), &mut peer),
-                Read::InPlace(n) => serve_in_place(n, scratch, &mut peer, handler.as_mut()),
-            }
-            match inflater.zip(deflate) {
-                Some((inflater, agreement))
-                    if agreement.received.takeover || peer.connection.is_inflating() =>
-                {
-                    peer.extra.get_or_insert_default().inflater = Some(inflater);
+            match (read, deflate) {
+                (Read::Bytes(bytes), None) => handler.serve(bytes, scratch, None, &mut peer),
+                (Read::Bytes(bytes), Some(agreement)) => {
+                    serve_inflated(bytes, scratch, agreement, &mut peer, handler.as_mut());
                 }
-                Some((inflater, _)) => peer.context.pool.give_back(inflater),
-                None => {}
+                (Read::InPlace(n), _) => serve_in_place(n, scratch, &mut peer, handler.as_mut()),
             }
-            (peer.connection.state(), peer.connection.transport())
         });
         self.last = context.last.take().unwrap_or(self.last);
-        if state != State::Open {
-            self.keepalive.closing(now);
-            forget_messages(extra);
-            self.complete_record(context);
+        if self.is_open() {
+            return false;
         }
-        transport == Transport::Close
+        self.keepalive.closing(now);
+        forget_messages(extra);
+        self.complete_record(context);
+        self.connection.transport() == Transport::Close
     }
 
     /// Where to read the rest of a large message to, past the buffer that all share, and at most so much.
@@ -296,6 +304,25 @@ impl Open {
 
     pub(super) fn is_open(&self) -> bool {
         self.connection.state() == State::Open
+    }
+}
+
+/// Serves bytes of a peer whose messages may be compressed, with an inflater of its own or a lent one.
+#[inline(never)]
+fn serve_inflated(
+    bytes: &mut [u8],
+    scratch: &mut Scratch,
+    agreement: Agreement,
+    peer: &mut Peer<'_>,
+    handler: &mut dyn Application,
+) {
+    let begun = peer.extra.as_mut().and_then(|extra| extra.inflater.take());
+    let mut inflater = begun.unwrap_or_else(|| peer.context.pool.inflater(agreement));
+    handler.serve(bytes, scratch, Some(&mut inflater), peer);
+    if agreement.received.takeover || peer.connection.is_inflating() {
+        peer.extra.get_or_insert_default().inflater = Some(inflater);
+    } else {
+        peer.context.pool.give_back(inflater);
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     handlers: Vec<Box<dyn Application>>,
     context: Context,
     wheel: Wheel<Key>,
+    /// When peers that are heard in this turn are to be pinged.
+    next_ping: Tick,
     buffer: Box<[u8]>,
     scratch: Scratch,
     /// How many peers may still agree on keys in this turn.
@@ -131,6 +133,7 @@ impl Worker {
             handlers,
             context,
             wheel: Wheel::new(),
+            next_ping: Tick::NEVER,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             scratch: Scratch::new(),
             agreements: AGREEMENTS,
@@ -157,6 +160,9 @@ impl Worker {
             self.context.turn = self.clock.running();
             self.agreements = AGREEMENTS;
             self.context.now = moment(self.context.turn);
+            let ping_after = self.context.settings.timing.ping_after;
+            self.next_ping =
+                ping_after.map_or(Tick::NEVER, |after| Tick::at(self.context.now.after(after)));
             let left_over = std::mem::take(&mut self.ready);
             for event in &events {
                 self.dispatch(event);
@@ -223,10 +229,9 @@ impl Worker {
                 self.flush(key);
             }
         }
-        // What is due for this turn anyway is not read twice.
-        let due = self.slots.get(key).is_none_or(|slot| slot.ready);
-        if !due && (event.is_readable() || event.is_read_closed() || event.is_error()) {
-            self.read(key, event.is_read_closed() || event.is_error());
+        let to_the_end = event.is_read_closed() || event.is_error();
+        if to_the_end || event.is_readable() {
+            self.read(key, to_the_end);
         }
     }
 
@@ -237,10 +242,11 @@ impl Worker {
         loop {
             // What the peer says might have to be passed on: that has to wait.
             let congested = self.is_congested();
-            let Some(slot) = self.slots.get_mut(key).filter(|slot| !(slot.paused | slot.delayed))
-            else {
+            let Some(slot) = self.slots.get_mut(key) else { return };
+            // What is due for the next turn anyway is not read twice.
+            if slot.paused | slot.delayed | slot.ready {
                 return;
-            };
+            }
             let agreeing = slot.is_agreeing();
             if budget == 0 || congested || (agreeing && self.agreements == 0) {
                 return slot.mark_ready(key, &mut self.ready);
@@ -269,7 +275,11 @@ impl Worker {
                     if context.settings.rates.are_set() {
                         slot.spend(bytes, before, context);
                     }
-                    self.settle(key);
+                    let sent = slot.send_cork(context, &self.buffer);
+                    // What nearly every read comes to: the replies are out, and nothing else is due.
+                    if sent.is_err() || !slot.is_at_ease(self.next_ping) || !context.is_at_ease() {
+                        self.settled(key, sent);
+                    }
                     if !more && !to_the_end {
                         return;
                     }
@@ -289,8 +299,15 @@ impl Worker {
     /// Sends what a call to a session has left in the cork, and does what else it asked for.
     fn settle(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        report(slot, &mut self.context);
         let sent = slot.send_cork(&mut self.context, &self.buffer);
+        self.settled(key, sent);
+    }
+
+    /// Does what else was asked for, when the cork is `sent`.
+    #[inline(never)]
+    fn settled(&mut self, key: Key, sent: io::Result<()>) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        report(slot, &mut self.context);
         let sent = sent.and_then(|()| if slot.is_tls { slot.flush(&self.context) } else { Ok(()) });
         if sent.is_err() {
             self.context.clear_cork();

@@ -95,6 +95,15 @@ impl Slot {
         Ok(net::sendmsg(&self.stream, slices, nothing, SendFlags::NOSIGNAL)?)
     }
 
+    /// Whether nothing follows from a read of this turn but that its replies were sent. The only deadline of a
+    /// connection that is open and owes nothing is that of its next ping.
+    pub(super) fn is_at_ease(&self, next_ping: Tick) -> bool {
+        !(self.paused | self.delayed | self.is_tls)
+            && self.timer <= next_ping
+            && self.session.is_open()
+            && self.session.queued() == 0
+    }
+
     pub(super) fn schedule(&mut self, key: Key, wheel: &mut Wheel<Key>, context: &Context) {
         let Some(deadline) = self.session.deadline(&context.settings) else { return };
         let tick = Tick::at(deadline);
@@ -140,12 +149,47 @@ impl Slot {
 
     /// Sends the cork, at once if nothing is queued; the rest is queued. `read` is what was read to.
     pub(super) fn send_cork(&mut self, context: &mut Context, read: &[u8]) -> io::Result<()> {
-        let Context { cork, arriving, counters, settings, now, .. } = &mut *context;
+        let Context { cork, arriving, counters, .. } = &mut *context;
         if cork.is_empty() {
             return Ok(());
         }
-        let mut sent = 0;
         // What is encrypted is queued before it is.
+        if self.is_tls || self.session.queued() > 0 {
+            return self.send_cork_in_parts(0, context, read);
+        }
+        let Some(bytes) = cork.in_one_piece() else {
+            return self.send_cork_in_parts(0, context, read);
+        };
+        // All of it goes out in one, nearly always.
+        counters.writes.add_one();
+        let sent = match self.send(bytes) {
+            Ok(n) if n == bytes.len() => {
+                counters.bytes_sent.add_len(n);
+                cork.clear(arriving);
+                return Ok(());
+            }
+            Ok(n) => n,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        counters.bytes_sent.add_len(sent);
+        self.send_cork_in_parts(sent, context, read)
+    }
+
+    /// The same, when `sent` bytes of it are.
+    #[cold]
+    #[inline(never)]
+    fn send_cork_in_parts(
+        &mut self,
+        mut sent: usize,
+        context: &mut Context,
+        read: &[u8],
+    ) -> io::Result<()> {
+        let Context { cork, arriving, counters, settings, now, .. } = &mut *context;
         while !self.is_tls && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
             let result = match cork.in_one_piece() {

@@ -37,7 +37,7 @@ impl<R: Role> Connection<R> {
     ) -> Result<Option<Event<'i>>, Error> {
         match self.next_unfragmented(input) {
             Some(event) => Ok(Some(event)),
-            None if input.is_empty() && self.rests() => Ok(None),
+            None if input.is_empty() && self.is_between_messages() => Ok(None),
             None => input.consume(|bytes, scratch| self.next(bytes, scratch, Some(inflater))),
         }
     }

@@ -34,7 +34,7 @@ impl<R: Role> Connection<R> {
     pub fn next_event<'i>(&mut self, input: &'i mut Input<'_>) -> Result<Option<Event<'i>>, Error> {
         match self.next_unfragmented(input) {
             Some(event) => Ok(Some(event)),
-            None if input.is_empty() && self.rests() => Ok(None),
+            None if input.is_empty() && self.is_between_messages() => Ok(None),
             None => input.consume(|bytes, scratch| self.next(bytes, scratch, None)),
         }
     }
@@ -50,9 +50,11 @@ impl<R: Role> Connection<R> {
         self.rest.payload_left()
     }
 
-    /// Whether a message may begin, and nothing of it has come.
+    /// Whether a message may begin and nothing of it has come: of no bytes, [`next_event`](Self::next_event)
+    /// makes no event.
     #[inline]
-    pub(super) fn rests(&self) -> bool {
+    #[must_use]
+    pub fn is_between_messages(&self) -> bool {
         self.rest.section == Section::Message
     }
 
