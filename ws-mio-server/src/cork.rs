@@ -180,8 +180,9 @@ impl Cork {
     }
 
     #[inline]
-    const fn has_memory(&self, more: usize) -> bool {
-        self.memory.len().saturating_sub(self.len) >= more
+    fn has_memory(&self, more: usize) -> bool {
+        // `checked_sub` tells compilers what they check again otherwise when that memory is taken.
+        self.memory.len().checked_sub(self.len).is_some_and(|free| free >= more)
     }
 
     #[cold]

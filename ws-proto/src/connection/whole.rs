@@ -38,21 +38,26 @@ impl<R: Role> Connection<R> {
             Kind::Binary => Some(Event::Binary(Part { data, first, last })),
             Kind::Text => match utf8::validate(data) {
                 Ok(data) => Some(Event::Text(Part { data, first, last })),
-                Err(error) => self.invalid_text(data, error),
+                Err(error) => {
+                    let data = self.invalid_text(data, error.valid_up_to())?;
+                    Some(Event::Text(Part { data, first, last: false }))
+                }
             },
         }
     }
 
+    /// The valid beginning of text, if there is any; what is behind it is reported next.
+    // It hands out no event: one that a call writes to memory is kept there where nothing is wrong, too.
     #[cold]
-    fn invalid_text<'b>(&mut self, data: &'b [u8], error: str::Utf8Error) -> Option<Event<'b>> {
+    #[inline(never)]
+    fn invalid_text<'b>(&mut self, data: &'b [u8], valid: usize) -> Option<&'b str> {
         self.rest.message_len = data.len() as u64;
         self.rest.frame_left = 0;
         self.rest.compressed = false;
-        let (valid, behind) = data.split_at_checked(error.valid_up_to())?;
+        let (valid, behind) = data.split_at_checked(valid)?;
         let error = self.invalid_utf8(behind.len());
         self.found_behind(error);
-        let data = str::from_utf8(valid).unwrap_or_default();
-        (!data.is_empty()).then_some(Event::Text(Part { data, first: true, last: false }))
+        str::from_utf8(valid).ok().filter(|text| !text.is_empty())
     }
 }
 
