@@ -40,6 +40,8 @@ pub(crate) struct Counters {
     pub(crate) abandoned: Counter,
     /// Connections that ended before their peer asked for anything, for TLS failed.
     pub(crate) tls_failed: Counter,
+    /// Turns of the event loop that held up everyone.
+    pub(crate) held_up: Counter,
     /// How often accepting rested for want of descriptors or memory.
     pub(crate) rests: Counter,
     /// How long turns of the event loop took.

@@ -55,7 +55,7 @@ impl Metrics {
 
     fn counters(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         type Of = fn(&Counters) -> u64;
-        let all: [(&str, &str, Of); 13] = [
+        let all: [(&str, &str, Of); 14] = [
             ("handshakes_accepted", "Opening handshakes accepted.", |c| c.accepted.get()),
             ("messages_received", "Messages received.", |c| c.messages.get()),
             ("messages_published", "Messages published to topics.", |c| c.published.get()),
@@ -69,6 +69,7 @@ impl Metrics {
             ("writes", "Writes to sockets.", |c| c.writes.get()),
             ("drained", "Connections closed because the server drains.", |c| c.drained.get()),
             ("abandoned", "Connections dropped when the server stopped.", |c| c.abandoned.get()),
+            ("held_up", "Turns of an event loop of half a second or more.", |c| c.held_up.get()),
             ("tls_failed", "Connections by TLS that failed before a request.", |c| {
                 c.tls_failed.get()
             }),

@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use mio::event::Event;
@@ -47,6 +47,8 @@ const READ_BUDGET: u32 = 4;
 /// How many reads of peers that agree on keys (TLS) there are before those that are open have their turn: each
 /// may take a millisecond.
 const AGREEMENTS: u32 = 8;
+/// How many events are taken at a time.
+const EVENTS: usize = 1024;
 /// How long the worker waits before it tries again to pass on what another's mailbox had no room for.
 const CONGESTED: Duration = Duration::from_millis(1);
 
@@ -73,6 +75,8 @@ pub(crate) struct Worker {
     next_ping: Tick,
     buffer: Box<[u8]>,
     scratch: Scratch,
+    /// Whether the worker was held up, and has not looked at all that came meanwhile.
+    is_behind: bool,
     /// How many peers may still agree on keys in this turn.
     agreements: u32,
     /// Connections to read from in the next turn.
@@ -136,6 +140,7 @@ impl Worker {
             next_ping: Tick::NEVER,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             scratch: Scratch::new(),
+            is_behind: false,
             agreements: AGREEMENTS,
             ready: Vec::new(),
             dirty: Vec::new(),
@@ -150,7 +155,7 @@ impl Worker {
 
     /// Serves until the server is told to stop and every connection has ended, or had its time.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS);
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
@@ -164,9 +169,12 @@ impl Worker {
             self.next_ping =
                 ping_after.map_or(Tick::NEVER, |after| Tick::at(self.context.now.after(after)));
             let left_over = std::mem::take(&mut self.ready);
+            let mut count: usize = 0;
             for event in &events {
                 self.dispatch(event);
+                count = count.saturating_add(1);
             }
+            self.is_behind &= count == EVENTS;
             for key in left_over {
                 if let Some(slot) = self.slots.get_mut(key) {
                     slot.ready = false;
@@ -174,7 +182,9 @@ impl Worker {
                 }
             }
             self.accept();
-            self.expire();
+            if !self.is_behind {
+                self.expire();
+            }
             self.drain();
             self.pass_on();
             self.flush_dirty();
@@ -183,17 +193,6 @@ impl Worker {
                 self.drop_all();
                 return Ok(());
             }
-        }
-    }
-
-    /// Tells others what this turn has come to.
-    fn tell(&mut self) {
-        let counters = &self.context.counters;
-        counters.connections.store(self.slots.len(), Ordering::Relaxed);
-        let now = self.clock.running();
-        counters.turns.observe(now.saturating_sub(self.context.turn));
-        for published in self.delivered.drain(..) {
-            counters.deliveries.observe(now.saturating_sub(published));
         }
     }
 

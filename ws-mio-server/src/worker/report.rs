@@ -1,7 +1,14 @@
-//! Lines of the log about one connection.
+//! What is told of connections, and of each turn of the event loop.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Worker;
 use super::slot::Slot;
 use crate::context::Context;
+
+/// A turn that takes so long has held up everyone.
+const HELD_UP: Duration = Duration::from_millis(500);
 
 /// Tells of what a call to a session came to: a request that was refused, a connection that has ended.
 pub(super) fn report(slot: &Slot, context: &mut Context) {
@@ -13,5 +20,26 @@ pub(super) fn report(slot: &Slot, context: &mut Context) {
     }
     if let Some(record) = context.closed.take() {
         record.log(peer());
+    }
+}
+
+impl Worker {
+    /// Tells others what this turn has come to.
+    pub(super) fn tell(&mut self) {
+        let counters = &self.context.counters;
+        counters.connections.store(self.slots.len(), Ordering::Relaxed);
+        let now = self.clock.running();
+        let took = now.saturating_sub(self.context.turn);
+        counters.turns.observe(took);
+        if took >= HELD_UP {
+            let (worker, seconds) = (self.context.worker, took.as_secs_f64());
+            tracing::warn!(worker, seconds, "an event loop was held up: does a handler block?");
+            counters.held_up.add_one();
+            // Peers may have answered meanwhile: that comes before any deadline.
+            self.is_behind = true;
+        }
+        for published in self.delivered.drain(..) {
+            counters.deliveries.observe(now.saturating_sub(published));
+        }
     }
 }
