@@ -2,8 +2,10 @@
 #![allow(clippy::panic, reason = "oracles panic")]
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::Path;
 
+use crate::proxy::preamble;
 use crate::settings::{Settings, Sources, command};
 
 /// Settings of flags (lines that start with `-`), of an environment (`$NAME=VALUE`, the name without its
@@ -24,6 +26,34 @@ pub fn settings(text: &str) {
             Ok(again) => assert_eq!(settings.args(), again.args(), "{printed}"),
             Err(problems) => panic!("{problems}\n{printed}"),
         }
+    }
+}
+
+/// The header of the PROXY protocol that bytes begin with. What has come in part is not judged otherwise than
+/// the whole, what stands behind a header changes nothing, and a client is the one that the header names.
+pub fn preamble(bytes: &[u8]) {
+    let whole = preamble::parse(bytes);
+    for end in 0..bytes.len().min(300) {
+        let part = preamble::parse(bytes.get(..end).unwrap_or_default());
+        assert!(part == Ok(None) || part == whole, "{end}: {part:?}, {whole:?}");
+    }
+    let Ok(Some(read)) = whole else { return };
+    let header = bytes.get(..read.len).unwrap_or_else(|| panic!("{read:?} of {}", bytes.len()));
+    assert_eq!(preamble::parse(header), whole, "what stands behind it counts");
+    let Some(client) = read.client else { return };
+    if let Ok(line) = std::str::from_utf8(header)
+        && line.starts_with("PROXY ")
+    {
+        let words: Vec<_> = line.trim_end().split(' ').collect();
+        let [_, _, source, _, port, _] = words.as_slice() else { panic!("{line:?}") };
+        assert_eq!(source.parse().ok(), Some(client.ip()), "{line:?}");
+        assert_eq!(port.parse().ok(), Some(client.port()), "{line:?}");
+    } else {
+        let address = match client.ip() {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        assert_eq!(header.get(16..).map(|rest| rest.starts_with(&address)), Some(true));
     }
 }
 

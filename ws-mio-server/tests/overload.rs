@@ -1,0 +1,160 @@
+//! What peers that behave badly cost those that do not, and the server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "tests may panic"
+)]
+
+mod common;
+#[path = "common/program.rs"]
+mod program;
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::time::{Duration, Instant};
+
+use common::{BINARY, Client, TEXT, frame, request, until};
+use program::Program;
+use socket2::{Domain, Socket, Type};
+
+/// The slowest but one in a hundred of many exchanges, of all clients in turn.
+fn p99(clients: &mut [Client], rounds: u32) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        for client in &mut *clients {
+            let begun = Instant::now();
+            client.echo("hello");
+            times.push(begun.elapsed());
+        }
+    }
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+#[test]
+fn half_requests_are_gone_in_time_and_hold_up_nobody() {
+    let program = Program::with(&["--handshake-timeout", "1s", "--log-level", "error"]);
+    let mut clients: Vec<_> = (0..100).map(|_| program.open("/echo")).collect();
+    p99(&mut clients, 5);
+    let quiet = p99(&mut clients, 20);
+    let begun = Instant::now();
+    let half = &request("/echo").into_bytes()[..60];
+    let halves: Vec<_> = (0..500)
+        .map(|_| {
+            let mut client = Client::connect(program.address());
+            client.write(half);
+            client
+        })
+        .collect();
+    let mut meanwhile = Vec::new();
+    while begun.elapsed() < Duration::from_millis(1200) {
+        meanwhile.push(p99(&mut clients, 5));
+    }
+    meanwhile.sort_unstable();
+    let meanwhile = meanwhile[meanwhile.len() / 2];
+    assert!(meanwhile < 5 * quiet, "{meanwhile:?} instead of {quiet:?}");
+    for mut half in halves {
+        assert!(half.head().starts_with("HTTP/1.1 408 "));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    p99(&mut clients, 1);
+}
+
+/// Resident memory, in bytes.
+fn resident(program: &Program) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    1024 * line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// A metric's value.
+fn metric(program: &Program, name: &str) -> usize {
+    let text = program.get("/metrics");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn members_of_a_room_that_never_read_take_no_more_than_their_limit_and_give_it_back() {
+    let arguments = ["--workers", "1", "--log-level", "error", "--deflate", "off"];
+    let program = Program::with(&[&arguments[..], &["--close-timeout", "500ms"]].concat());
+    let mut loud = program.open("/relay/room");
+    let mut good = program.open("/relay/room");
+    let message = vec![b'x'; 64 * 1024];
+    // What is got once from the system and kept does not count.
+    for _ in 0..50 {
+        loud.send(BINARY, &message);
+        good.expect(BINARY, &message);
+    }
+    let before = resident(&program);
+    let deaf: Vec<_> = (0..10).map(|_| program.open("/relay/room")).collect();
+    let closed = "wsmio_closed_total{by=\"server\",code=\"1013\"}";
+    let (begun, mut most) = (Instant::now(), 0);
+    while metric(&program, closed) < deaf.len() {
+        for _ in 0..10 {
+            loud.send(BINARY, &message);
+            good.expect(BINARY, &message);
+        }
+        let queued = metric(&program, "wsmio_queued_bytes");
+        assert!(queued <= deaf.len() * (MIB + 2 * message.len()), "{queued} bytes wait");
+        most = most.max(queued);
+        assert!(begun.elapsed() < common::LIMIT, "they are not closed");
+    }
+    assert!(most > MIB / 2, "{most}: it was never tried");
+    until("nothing waits", || metric(&program, "wsmio_queued_bytes") == 0);
+    drop(deaf);
+    let after = resident(&program);
+    assert!(after < before + MIB, "{before} bytes before, {after} after");
+}
+
+#[test]
+fn many_peers_that_never_read_their_replies_take_no_more_than_their_limits() {
+    const PEERS: usize = 250;
+    let arguments = ["--workers", "1", "--log-level", "error", "--deflate", "off"];
+    let program = Program::with(&arguments);
+    let mut good = program.open("/echo");
+    let before = resident(&program);
+    let message = frame(TEXT, &[b'x'; 10_000]).repeat(20);
+    let mut peers: Vec<_> = (0..PEERS)
+        .map(|_| {
+            // The kernel is to keep few replies for it.
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_recv_buffer_size(8 * 1024).unwrap();
+            socket.set_send_buffer_size(8 * 1024).unwrap();
+            socket.connect(&program.address().into()).unwrap();
+            let mut client = Client::of(socket.into());
+            client.upgrade("/echo");
+            client.stream.set_nonblocking(true).unwrap();
+            (client, 0)
+        })
+        .collect();
+    // Until nobody's kernel takes more for some rounds: the server does not read from them.
+    let (begun, mut idle) = (Instant::now(), 0);
+    while idle < 3 {
+        let mut written = 0;
+        for (peer, sent) in &mut peers {
+            match peer.stream.write(&message[*sent % message.len()..]) {
+                Ok(n) => {
+                    written += n;
+                    *sent += n;
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        idle = if written == 0 { idle + 1 } else { 0 };
+        good.echo("undisturbed");
+        assert!(begun.elapsed() < 6 * common::LIMIT, "the server takes all");
+    }
+    let (queued, after) = (metric(&program, "wsmio_queued_bytes"), resident(&program));
+    // What is beyond 64 KiB is read no more; a read's replies may come to it.
+    assert!(queued < PEERS * 160 * 1024, "{queued} bytes wait");
+    assert!(after < before + queued + queued / 4 + 8 * MIB, "{before}, {after}, {queued} wait");
+}
