@@ -143,9 +143,11 @@ impl Stream {
                 self.unfed = bytes.to_vec();
                 return Ok(());
             }
-            self.connection.read_tls(&mut bytes)?;
-            let state = self.connection.process_new_packets();
-            let state = state.map_err(|error| io::Error::other(Failure::Broken(error)))?;
+            let broken = |error| io::Error::other(Failure::Broken(error));
+            let read = self.connection.read_tls(&mut bytes);
+            // What it holds back is bounded, too.
+            read.map_err(|error| broken(rustls::Error::General(error.to_string())))?;
+            let state = self.connection.process_new_packets().map_err(broken)?;
             self.readable = state.plaintext_bytes_to_read();
             self.ended |= state.peer_has_closed();
         }

@@ -42,18 +42,20 @@ impl Reserve {
     }
 
     /// Refuses the next connection, with the reserve's descriptor; `false`: there is none, or it was no help.
-    fn refuse(&mut self, listener: &TcpListener) -> io::Result<bool> {
+    fn refuse(&mut self, listener: &Listener) -> io::Result<bool> {
         if self.0.take().is_none() {
             *self = Self::new();
-            return Ok(self.0.is_some());
+            return Ok(false);
         }
-        let accepted = listener.accept();
+        let accepted = listener.socket.accept();
         let refused = match accepted {
             Ok((mut stream, _)) => {
                 // What it has sent is taken, for what is left unread would break the connection off before
                 // it reads why. No more can be done for it.
                 let _ = stream.read(&mut [0; 4096]);
-                let _ = stream.write(FULL);
+                if !listener.is_tls {
+                    let _ = stream.write(FULL);
+                }
                 let _ = stream.shutdown(Shutdown::Write);
                 Ok(true)
             }
@@ -108,7 +110,7 @@ impl Worker {
                                 "no connection can be accepted: they are refused until others end";
                             tracing::warn!(%error, connections, "{told}");
                         }
-                        match self.reserve.refuse(&listener.socket) {
+                        match self.reserve.refuse(listener) {
                             Ok(true) => self.context.counters.refused.add(503),
                             Ok(false) => budget = 0,
                             Err(error) if error.kind() == ErrorKind::WouldBlock => {
