@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub struct Builder {
     /// What is served to those who run the server, if they have an address of their own.
     pub(crate) admin: Routes,
     pub(crate) admin_address: Option<SocketAddr>,
+    pub(crate) unix_paths: Vec<PathBuf>,
     /// Where connections come by TLS.
     pub(crate) tls_addresses: Vec<SocketAddr>,
     /// Where metrics are served, if they have not.
@@ -54,6 +56,7 @@ impl Builder {
             handlers: Vec::new(),
             admin: Routes::default(),
             admin_address: None,
+            unix_paths: Vec::new(),
             tls_addresses: Vec::new(),
             metrics: Vec::new(),
             workers: None,
@@ -138,6 +141,14 @@ impl Builder {
     #[cfg(feature = "tls")]
     pub fn listen_tls(mut self, address: SocketAddr) -> Self {
         self.tls_addresses.push(address);
+        self
+    }
+
+    /// Serves at a Unix socket, too; may be called several times. A file that a server has left there is
+    /// replaced, one behind which somebody listens is not; it is removed when the server has stopped. Who
+    /// connects there counts as 127.0.0.1, for [`trust_proxy`](Self::trust_proxy) and for limits.
+    pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.unix_paths.push(path.into());
         self
     }
 

@@ -1,10 +1,16 @@
 //! Sockets that accept connections.
 
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 
-use mio::net::TcpListener;
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Whom the connections of a listener are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +23,101 @@ pub(crate) enum Serves {
 /// A socket that accepts connections, before an event loop has it.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    pub(crate) socket: TcpListener,
+    pub(crate) socket: Acceptor,
     pub(crate) serves: Serves,
     pub(crate) is_tls: bool,
+}
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub(crate) enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    /// The next connection. What is done with one is the same for both kinds, but for addresses.
+    pub(crate) fn accept(&self) -> io::Result<TcpStream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().map(|(stream, _)| stream),
+            Self::Unix(listener) => {
+                listener.accept().map(|(stream, _)| TcpStream::from(OwnedFd::from(stream)))
+            }
+        }
+    }
+
+    /// Whether who connects is of this machine.
+    pub(crate) const fn is_local(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Tcp(listener) => listener,
+            Self::Unix(listener) => listener,
+        }
+    }
+}
+
+impl Source for Acceptor {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.source().register(registry, token, interest)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        self.source().reregister(registry, token, interest)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source().deregister(registry)
+    }
+}
+
+/// The file of a Unix socket, which goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // If it stays, the next server replaces it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Binds a Unix socket for `workers` loops, which all accept from it. A file that was left by a server that is
+/// gone is replaced; one behind which somebody listens, or that is no socket, is not.
+pub(crate) fn bind_unix(path: &Path, workers: u16) -> io::Result<(Vec<UnixListener>, SocketFile)> {
+    let socket = || Socket::new(Domain::UNIX, Type::STREAM, None);
+    let address = SockAddr::unix(path)?;
+    let bound = socket()?;
+    match bound.bind(&address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let is_socket = fs::symlink_metadata(path)?.file_type().is_socket();
+            let asked = socket()?.connect(&address);
+            let is_left = asked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+            if !(is_socket && is_left) {
+                return Err(error);
+            }
+            fs::remove_file(path)?;
+            bound.bind(&address)?;
+        }
+        result => result?,
+    }
+    let file = SocketFile(path.to_owned());
+    bound.listen(BACKLOG)?;
+    bound.set_nonblocking(true)?;
+    let listeners = (0..workers).map(|_| Ok(UnixListener::from(OwnedFd::from(bound.try_clone()?))));
+    Ok((listeners.collect::<io::Result<_>>()?, file))
 }
 
 const BACKLOG: i32 = 4096;

@@ -70,6 +70,9 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
         writeln!(out, "  relay   ws{s}://{host}/relay/ROOM   (to everyone else in ROOM)")?;
         writeln!(out, "  health  http{s}://{host}/healthz")?;
     }
+    for path in settings.listen_unix() {
+        writeln!(out, "  unix    {}", path.display())?;
+    }
     if let Some(address) = server.admin_addr() {
         writeln!(out, "  admin   http://{address}/metrics")?;
     }

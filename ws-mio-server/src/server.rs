@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::cork::Cork;
 use crate::deflate::Pool;
-use crate::listener::{self, Bound, Serves};
+use crate::listener::{self, Acceptor, Bound, Serves, SocketFile};
 use crate::mailbox::Mailbox;
 use crate::metrics::{Counters, Metrics};
 use crate::topics::Topics;
@@ -46,7 +46,8 @@ impl Builder {
             .to_socket_addrs()
             .map_err(|error| StartError::Address(named.clone(), error.to_string()))?
             .collect::<Vec<_>>();
-        if addresses.is_empty() && server.tls_addresses.is_empty() {
+        let others = server.tls_addresses.len().saturating_add(server.unix_paths.len());
+        if addresses.is_empty() && others == 0 {
             return Err(StartError::Address(named, "no address".to_owned()));
         }
         if !server.tls_addresses.is_empty() && server.settings.tls.is_none() {
@@ -59,6 +60,7 @@ impl Builder {
                 let sockets = listener::bind(*address, workers).map_err(error)?;
                 let bound = sockets.first().map_or(Ok(*address), TcpListener::local_addr);
                 for (socket, listeners) in sockets.into_iter().zip(&mut listeners) {
+                    let socket = Acceptor::Tcp(socket);
                     listeners.push(Bound { socket, serves: Serves::Everyone, is_tls });
                 }
                 bound.map_err(error)
@@ -67,11 +69,22 @@ impl Builder {
         };
         let local_addrs = listen(&addresses, false)?;
         let tls_addrs = listen(&server.tls_addresses, true)?;
+        let mut files = Vec::new();
+        for path in server.unix_paths {
+            let bind = |error| StartError::BindUnix(path.clone(), error);
+            let (sockets, file) = listener::bind_unix(&path, workers).map_err(bind)?;
+            files.push(file);
+            for (socket, listeners) in sockets.into_iter().zip(&mut listeners) {
+                let socket = Acceptor::Unix(socket);
+                listeners.push(Bound { socket, serves: Serves::Everyone, is_tls: false });
+            }
+        }
         let mut admin_addr = None;
         if let (Some(address), Some(first)) = (server.admin_address, listeners.first_mut()) {
             let bind = |error| StartError::Bind(address, error);
             for socket in listener::bind(address, 1).map_err(bind)? {
                 admin_addr = Some(socket.local_addr().map_err(bind)?);
+                let socket = Acceptor::Tcp(socket);
                 first.push(Bound { socket, serves: Serves::Admin, is_tls: false });
             }
         }
@@ -130,7 +143,7 @@ impl Builder {
             )
         });
         let workers = workers.collect::<io::Result<_>>().map_err(StartError::System)?;
-        Ok(Server { workers, handle, local_addrs, tls_addrs, admin_addr })
+        Ok(Server { workers, handle, local_addrs, tls_addrs, admin_addr, files })
     }
 }
 
@@ -161,6 +174,8 @@ pub struct Server {
     local_addrs: Vec<SocketAddr>,
     tls_addrs: Vec<SocketAddr>,
     admin_addr: Option<SocketAddr>,
+    /// Those of Unix sockets, as long as the server is there.
+    files: Vec<SocketFile>,
 }
 
 impl Server {
@@ -207,7 +222,7 @@ impl Server {
     /// # Panics
     /// If a handler panics, with its panic, when the other workers have stopped.
     pub fn run(self) -> io::Result<()> {
-        let handle = self.handle;
+        let (handle, _files) = (self.handle, self.files);
         let threads = (0..).zip(self.workers).map(|(number, worker): (usize, Worker)| {
             let stop = StopOthers(handle.clone());
             let name = format!("ws-worker-{number}");

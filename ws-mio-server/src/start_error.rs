@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why a server could not be started.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub enum StartError {
     Address(String, String),
     /// An address that could not be bound, and why.
     Bind(SocketAddr, io::Error),
+    /// A Unix socket that could not be bound, and why.
+    BindUnix(PathBuf, io::Error),
     /// Addresses for TLS, and no certificate for them.
     Certificate,
     /// The operating system refused an event loop.
@@ -32,6 +35,11 @@ impl fmt::Display for StartError {
                 write!(f, "{address} is taken: another program listens there")
             }
             Self::Bind(address, error) => write!(f, "{address} can't be bound: {error}"),
+            Self::BindUnix(path, error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let path = path.display();
+                write!(f, "{path} is taken: a program listens there, or it is no socket")
+            }
+            Self::BindUnix(path, error) => write!(f, "{} can't be bound: {error}", path.display()),
             Self::Certificate => f.write_str("there is no certificate for TLS"),
             Self::System(error) => write!(f, "the event loop could not be made: {error}"),
         }
@@ -41,7 +49,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Bind(_, error) | Self::System(error) => Some(error),
+            Self::Bind(_, error) | Self::BindUnix(_, error) | Self::System(error) => Some(error),
             Self::Route(..) | Self::Workers(_) | Self::Address(..) | Self::Certificate => None,
         }
     }

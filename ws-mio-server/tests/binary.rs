@@ -15,7 +15,9 @@ mod common;
 #[path = "common/program.rs"]
 mod program;
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -65,6 +67,23 @@ fn the_banner_names_addresses_that_can_be_opened() {
             .count(),
         2
     );
+}
+
+#[test]
+fn a_unix_socket_is_listened_on_instead_of_the_default() {
+    let name = format!("ws-mio-server-{}.socket", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let mut program = Program::start(Command::new(PROGRAM).arg("--listen-unix").arg(&path));
+    assert_eq!(program.url("unix"), path.to_str().unwrap());
+    assert!(!program.banner.iter().any(|line| line.contains("ws://")), "{:?}", program.banner);
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with("\r\n\r\nok\n"), "{response}");
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().code(), Some(0));
+    assert!(!path.exists());
 }
 
 #[test]
@@ -198,7 +217,7 @@ fn help_teaches() {
 
 #[test]
 fn without_descriptors_it_refuses_and_recovers() {
-    let script = "ulimit -n 256; exec \"$0\" --listen 127.0.0.1:0 --workers 2 --log-level warn";
+    let script = "ulimit -n 256; exec \"$0\" --listen 127.0.0.1:0 --workers 2 --log-level warn --handshake-timeout 1m";
     let mut program = Program::start(Command::new("sh").args(["-c", script, PROGRAM]));
     let mut served = Vec::new();
     let mut refused = 0;

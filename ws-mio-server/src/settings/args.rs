@@ -19,7 +19,7 @@ pub struct ServeArgs {
     /// Address and port to listen on; may be given several times
     ///
     /// Port 0 stands for any that is free. 0.0.0.0 or [::] stands for all addresses of the machine. The default
-    /// is not listened on where `listen-tls` is set.
+    /// is not listened on where `listen-tls` or `listen-unix` is set.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(super) listen: Vec<SocketAddr>,
 
@@ -28,6 +28,13 @@ pub struct ServeArgs {
     /// TLS 1.2 and 1.3, for wss:// and https://.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(super) listen_tls: Vec<SocketAddr>,
+
+    /// Path of a Unix socket to listen on; may be given several times
+    ///
+    /// A file that a server has left there is replaced. Who connects there counts as 127.0.0.1. The default of
+    /// `listen` is not listened on where this is set.
+    #[arg(long, value_name = "PATH")]
+    pub(super) listen_unix: Vec<PathBuf>,
 
     /// The certificate for TLS, and those that vouch for it, as PEM
     #[arg(long, value_name = "FILE")]
@@ -255,6 +262,7 @@ impl ServeArgs {
     pub(super) fn apply(&self, builder: Builder) -> Result<Builder, String> {
         let builder = self.guard(builder)?;
         let builder = self.tls(builder)?;
+        let builder = self.listen_unix.iter().fold(builder, Builder::listen_unix);
         let builder = builder
             .max_message(self.max_message)
             .max_connections(self.max_connections)

@@ -205,10 +205,17 @@ impl Settings {
     pub fn listen(&self) -> &[SocketAddr] {
         let is_default =
             |setting: &Setting| setting.name() == "listen" && setting.origin == Origin::Default;
-        match !self.args.listen_tls.is_empty() && self.all.iter().any(is_default) {
+        let is_elsewhere = !self.args.listen_tls.is_empty() || !self.args.listen_unix.is_empty();
+        match is_elsewhere && self.all.iter().any(is_default) {
             true => &[],
             false => &self.args.listen,
         }
+    }
+
+    /// The Unix sockets to listen on.
+    #[must_use]
+    pub fn listen_unix(&self) -> &[PathBuf] {
+        &self.args.listen_unix
     }
 
     /// The largest message that is accepted, in bytes.

@@ -3,8 +3,9 @@
 use super::Settings;
 
 /// Settings that a server takes when it starts, and not again.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 12] = [
     "listen",
+    "listen-unix",
     "listen-tls",
     "admin-listen",
     "workers",

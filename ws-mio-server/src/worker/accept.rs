@@ -4,12 +4,11 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use mio::net::TcpListener;
 use socket2::{Domain, Socket, Type};
 
 use super::Worker;
 use super::slot::Slot;
-use crate::listener::{Serves, is_exhaustion};
+use crate::listener::{Acceptor, Serves, is_exhaustion};
 use crate::session::Session;
 use crate::tls;
 
@@ -20,7 +19,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+    pub(super) socket: Acceptor,
     pub(super) serves: Serves,
     pub(super) is_tls: bool,
     /// Whether a connection may be waiting.
@@ -49,7 +48,7 @@ impl Reserve {
         }
         let accepted = listener.socket.accept();
         let refused = match accepted {
-            Ok((mut stream, _)) => {
+            Ok(mut stream) => {
                 // What it has sent is taken, for what is left unread would break the connection off before
                 // it reads why. No more can be done for it.
                 let _ = stream.read(&mut [0; 4096]);
@@ -78,10 +77,11 @@ impl Worker {
             while listener.ready && budget > 0 {
                 budget = budget.saturating_sub(1);
                 match listener.socket.accept() {
-                    Ok((stream, _)) => {
+                    Ok(stream) => {
                         self.is_short = false;
                         let session = Session::new(self.context.now, listener.serves);
                         let mut slot = Slot::new(stream, session);
+                        slot.is_local = listener.socket.is_local();
                         if let Some(tls) =
                             self.context.settings.tls.as_ref().filter(|_| listener.is_tls)
                         {

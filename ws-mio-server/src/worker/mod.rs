@@ -263,7 +263,7 @@ impl Worker {
                     let (bytes, before) = (read.len(), context.counters.messages.get());
                     context.counters.bytes_received.add_len(bytes);
                     if slot.session.is_opening() {
-                        context.peer = slot.stream.peer_addr().ok().map(|address| address.ip());
+                        context.peer = slot.peer();
                     }
                     if let Read::Bytes(bytes) = &read {
                         context.cork.lend_read(bytes);

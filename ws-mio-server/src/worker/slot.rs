@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags};
@@ -23,6 +25,8 @@ pub(super) struct Slot {
     pub(super) session: Session,
     /// When the live entry in the wheel comes out; others mean nothing.
     pub(super) timer: Tick,
+    /// Whether it is a Unix socket.
+    pub(super) is_local: bool,
     /// Whether it is encrypted: then the session has how.
     pub(super) is_tls: bool,
     /// Whether the peer is not read from because of what it has not taken.
@@ -45,6 +49,7 @@ impl Slot {
             stream,
             session,
             timer: Tick::NEVER,
+            is_local: false,
             is_tls: false,
             paused: false,
             delayed: false,
@@ -56,11 +61,21 @@ impl Slot {
     }
 
     pub(super) fn register(&mut self, key: Key, poll: &Poll) -> io::Result<()> {
-        self.stream.set_nodelay(true)?;
+        if !self.is_local {
+            self.stream.set_nodelay(true)?;
+        }
         // Assured above: a key fits into a token.
         let token = Token(usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX));
         // Both at once, for good: edges tell the rest.
         poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Who is at the other end; by a Unix socket, somebody of this machine.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self.is_local {
+            true => Some(Ipv4Addr::LOCALHOST.into()),
+            false => self.stream.peer_addr().ok().map(|address| address.ip()),
+        }
     }
 
     /// Reads what has come, at most so much, to `buffer` or to where a large message is put together: what was read, and
