@@ -2,8 +2,11 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
+use mio::net::TcpStream;
+use rustix::process::{Resource, getrlimit};
 use socket2::{Domain, Socket, Type};
 
 use super::Worker;
@@ -26,10 +29,34 @@ pub(super) struct Listener {
     pub(super) ready: bool,
 }
 
+const SHORT: &str = "no connection can be accepted: they are refused until others end";
+
 /// What a connection is told for which there is no descriptor.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Type: text/plain; charset=utf-8\r\nContent-Length: 37\r\nConnection: close\r\n\r\n\
     the server is full; try again later\r\n";
+
+impl Listener {
+    /// Tells a connection that there is no room, as well as that can be told at once.
+    fn refuse(&self, mut stream: TcpStream) {
+        // What it has sent is taken, for what is left unread would break the connection off before it reads
+        // why. No more can be done for it.
+        let _ = stream.read(&mut [0; 4096]);
+        if !self.is_tls {
+            let _ = stream.write(FULL);
+        }
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+}
+
+/// The first descriptor that is not for connections: workers may take one each at the same time, and some are
+/// needed to read settings again.
+pub(super) fn descriptors(workers: usize) -> RawFd {
+    let kept = u64::try_from(workers).unwrap_or(0).saturating_add(8);
+    let limit = getrlimit(Resource::Nofile).current;
+    let most = limit.map_or(u64::MAX, |limit| limit.saturating_sub(kept).max(limit / 2));
+    RawFd::try_from(most).unwrap_or(RawFd::MAX)
+}
 
 /// A descriptor that is given up to have one for a connection that is to be refused.
 #[derive(Debug)]
@@ -48,14 +75,8 @@ impl Reserve {
         }
         let accepted = listener.socket.accept();
         let refused = match accepted {
-            Ok(mut stream) => {
-                // What it has sent is taken, for what is left unread would break the connection off before
-                // it reads why. No more can be done for it.
-                let _ = stream.read(&mut [0; 4096]);
-                if !listener.is_tls {
-                    let _ = stream.write(FULL);
-                }
-                let _ = stream.shutdown(Shutdown::Write);
+            Ok(stream) => {
+                listener.refuse(stream);
                 Ok(true)
             }
             Err(error) if is_exhaustion(&error) => Ok(false),
@@ -77,6 +98,14 @@ impl Worker {
             while listener.ready && budget > 0 {
                 budget = budget.saturating_sub(1);
                 match listener.socket.accept() {
+                    Ok(stream) if stream.as_raw_fd() >= self.descriptors => {
+                        if !std::mem::replace(&mut self.is_short, true) {
+                            let connections = self.slots.len();
+                            tracing::warn!(connections, "{SHORT}");
+                        }
+                        listener.refuse(stream);
+                        self.context.counters.refused.add(503);
+                    }
                     Ok(stream) => {
                         self.is_short = false;
                         let session = Session::new(self.context.now, listener.serves);
@@ -106,9 +135,7 @@ impl Worker {
                     Err(error) if is_exhaustion(&error) => {
                         if !std::mem::replace(&mut self.is_short, true) {
                             let connections = self.slots.len();
-                            let told =
-                                "no connection can be accepted: they are refused until others end";
-                            tracing::warn!(%error, connections, "{told}");
+                            tracing::warn!(%error, connections, "{SHORT}");
                         }
                         match self.reserve.refuse(listener) {
                             Ok(true) => self.context.counters.refused.add(503),

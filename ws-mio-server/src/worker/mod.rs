@@ -13,6 +13,7 @@ pub(crate) use exchange::owner;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
     poll: Poll,
     clock: Clock,
     listeners: Vec<Listener>,
+    /// The first descriptor that is not for connections.
+    descriptors: RawFd,
     /// A descriptor to refuse connections with when there are no others.
     reserve: Reserve,
     /// Whether there were none when a connection last came.
@@ -130,6 +133,7 @@ impl Worker {
             poll,
             clock,
             listeners: ready,
+            descriptors: accept::descriptors(mailboxes.len()),
             reserve: Reserve::new(),
             is_short: false,
             exhausted: None,
