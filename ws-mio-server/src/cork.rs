@@ -81,13 +81,19 @@ impl Cork {
     }
 
     /// Empties it.
+    #[inline]
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.len = 0;
-        if !self.references.is_empty() {
-            self.references.clear();
-            self.referred = 0;
-            self.message.take().into_iter().for_each(|message| pool.give_back(message));
+        if !self.references.is_empty() || self.memory.len() > KEPT {
+            self.give_back(pool);
         }
+    }
+
+    #[inline(never)]
+    fn give_back(&mut self, pool: &mut Pool) {
+        self.references.clear();
+        self.referred = 0;
+        self.message.take().into_iter().for_each(|message| pool.give_back(message));
         if self.memory.len() > KEPT {
             self.memory = Vec::new();
         }

@@ -98,9 +98,11 @@ impl Session {
     }
 
     /// Where the next bytes are to be read to, if not to the buffer that all connections share.
+    #[inline]
     pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
+        let message = self.extra.as_mut()?.message.as_mut()?;
         match &self.phase {
-            Phase::Open(open) => open.room(&mut self.extra),
+            Phase::Open(open) => open.room(message),
             _ => None,
         }
     }
@@ -313,13 +315,13 @@ impl Session {
         &mut extra.outbox
     }
 
+    #[inline]
     fn tidy(&mut self) {
-        if let Some(extra) = &mut self.extra
-            && matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. })
-        {
+        let Some(extra) = &mut self.extra else { return };
+        if matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. }) {
             extra.inflater = None;
         }
-        if self.extra.as_ref().is_some_and(|extra| extra.is_empty()) {
+        if extra.is_empty() {
             self.extra = None;
         }
     }

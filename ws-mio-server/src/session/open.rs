@@ -1,11 +1,15 @@
 //! A connection between its two handshakes: messages to the handler, replies to the cork.
 
+use std::mem;
+
 use ws_proto::deflate::Agreement;
+use ws_proto::handshake::Agreed;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
-use ws_proto::{CloseCode, Connection, Parked, Scratch, Server, State, Transport};
+use ws_proto::{CloseCode, Config, Connection, Parked, Scratch, Server, State, Transport};
 
 use super::application::{Application, serve_in_place};
 use super::{Fate, Handlers};
+use crate::arriving::Arriving;
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
 use crate::extra::Extra;
@@ -89,37 +93,19 @@ impl Rested {
         }
     }
 
-    #[inline]
     fn with<T>(&mut self, serve: impl FnOnce(&mut Connection<Server>) -> T) -> T {
-        match self {
-            Self::Parked(parked) => {
-                let mut connection = parked.resume();
-                let result = serve(&mut connection);
-                match connection.park() {
-                    Some(rested) => *parked = rested,
-                    None => *self = Self::Owing(Box::new(connection)),
-                }
-                result
-            }
-            Self::Owing(connection) => {
-                let result = rarely(serve, connection);
-                if let Some(parked) = connection.park() {
-                    *self = Self::Parked(parked);
-                }
-                result
-            }
-        }
+        // In either case it comes here, so that `serve` is called at one place only, and in line.
+        let mut connection = match self {
+            Self::Parked(parked) => parked.resume(),
+            Self::Owing(connection) => mem::replace(
+                connection.as_mut(),
+                Connection::new(Server, Config::default(), Agreed::elsewhere()),
+            ),
+        };
+        let result = serve(&mut connection);
+        *self = Self::new(connection);
+        result
     }
-}
-
-/// Calls `serve`, so that compilers put it in line where it is called often.
-#[cold]
-#[inline(never)]
-fn rarely<T>(
-    serve: impl FnOnce(&mut Connection<Server>) -> T,
-    connection: &mut Connection<Server>,
-) -> T {
-    serve(connection)
 }
 
 impl Open {
@@ -195,12 +181,12 @@ impl Open {
     }
 
     /// Where to read the rest of a large message to, past the buffer that all share, and at most so much.
-    pub(super) fn room<'e>(&self, extra: &'e mut Option<Box<Extra>>) -> Option<&'e mut [u8]> {
+    pub(super) fn room<'m>(&self, message: &'m mut Arriving) -> Option<&'m mut [u8]> {
         let left = usize::try_from(self.connection.payload_left()).unwrap_or(usize::MAX);
         if left < IN_PLACE || !self.is_open() {
             return None;
         }
-        Some(extra.as_mut()?.message.as_mut()?.room(left.min(AT_A_TIME)))
+        Some(message.room(left.min(AT_A_TIME)))
     }
 
     /// Tells the handler that the connection is no more. It does not know yet: where it was told of an
