@@ -312,7 +312,8 @@ fn a_lost_connection_is_made_again_and_input_goes_on() {
     let (mut client, head) = accept(&listener);
     client.write(b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nbusy\n");
     assert!(head.starts_with("GET / "));
-    user.note("503, not 101: busy; connecting again in 0.");
+    // After 0.5 to 1.0 s.
+    user.note("503, not 101: busy; connecting again in ");
     let (mut client, head) = accept(&listener);
     // Frames right behind the response, and a message in two parts with a ping between.
     client.write(
