@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use ws_proto::{CloseCode, Message};
 
-use crate::PeerId;
 use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
 use crate::metrics::Metrics;
 use crate::worker::owner;
+use crate::{PeerId, Shared};
 
 /// A server, to be reached from any thread: publish, send, count, stop. Clones reach the same server.
 ///
@@ -90,6 +90,57 @@ impl Handle {
         self.post(peer.worker.into(), Command::Send(peer.key, Arc::new(Frame::new(message.into()))))
     }
 
+    /// Whether all workers have room for more. Ordered commands ([`subscribe`](Self::subscribe),
+    /// [`unsubscribe`](Self::unsubscribe), [`deliver`](Self::deliver), [`send_shared`](Self::send_shared)) are
+    /// taken even without, so that several can be one step: whoever begins such a step for somebody who can
+    /// wait asks first, for nothing else bounds what waits for workers.
+    ///
+    /// # Errors
+    /// [`Busy`]: a worker has more than 4 MiB before it.
+    pub fn has_room(&self) -> Result<(), Busy> {
+        match self.mailboxes.iter().all(Mailbox::has_room) {
+            true => Ok(()),
+            false => Err(Busy),
+        }
+    }
+
+    /// Subscribes a peer to a topic, unless it is gone; a second time changes nothing. It gets what is
+    /// delivered from here on, and nothing that was delivered before.
+    ///
+    /// This is an *ordered command*, like [`unsubscribe`](Self::unsubscribe), [`deliver`](Self::deliver),
+    /// [`send_shared`](Self::send_shared) and [`close`](Self::close): each peer sees those of one thread, or of
+    /// several that take turns by a lock, in the order of the calls. Whoever sends a peer what it missed, subscribes it and delivers
+    /// what is new, all under the lock that numbers the messages, leaves it neither a gap nor a duplicate.
+    /// What goes by way of others keeps no such order: [`Peer::publish`](crate::Peer::publish),
+    /// [`Handle::publish`] and [`Peer::send`](crate::Peer::send).
+    ///
+    /// [`Builder::max_topics`](crate::Builder::max_topics) does not count here.
+    pub fn subscribe(&self, peer: PeerId, topic: impl Into<Arc<str>>) {
+        self.insist(peer.worker.into(), Command::Subscribe(peer.key, topic.into()));
+    }
+
+    /// Ends a subscription, if there is one: an ordered command (see [`subscribe`](Self::subscribe)).
+    pub fn unsubscribe(&self, peer: PeerId, topic: impl Into<Arc<str>>) {
+        self.insist(peer.worker.into(), Command::Unsubscribe(peer.key, topic.into()));
+    }
+
+    /// Sends a message to all subscribers of a topic but one: an ordered command (see
+    /// [`subscribe`](Self::subscribe)). It goes straight to all workers.
+    pub fn deliver(&self, topic: impl Into<Arc<str>>, message: &Shared, except: Option<PeerId>) {
+        let at = self.clock.running();
+        let (topic, frame) = (topic.into(), Arc::clone(&message.0));
+        let publication = Publication { topic, frame, except, at };
+        for mailbox in &*self.mailboxes {
+            mailbox.insist(Command::Deliver(publication.clone()));
+        }
+    }
+
+    /// Sends a message to one peer, unless it is gone: an ordered command (see
+    /// [`subscribe`](Self::subscribe)).
+    pub fn send_shared(&self, peer: PeerId, message: &Shared) {
+        self.insist(peer.worker.into(), Command::Send(peer.key, Arc::clone(&message.0)));
+    }
+
     /// Begins the closing handshake with one peer, unless it is gone. A reason over 123 bytes is cut,
     /// between two code points.
     pub fn close(&self, peer: PeerId, code: CloseCode, reason: &str) {
@@ -148,6 +199,13 @@ impl Handle {
         for worker in 0..self.mailboxes.len() {
             // Commands to shut down are always taken.
             let _ = self.post(worker, Command::Shutdown);
+        }
+    }
+
+    fn insist(&self, worker: usize, command: Command) {
+        // Without a mailbox, it is a peer of another server, with more workers: this one has no such peer.
+        if let Some(mailbox) = self.mailboxes.get(worker) {
+            mailbox.insist(command);
         }
     }
 

@@ -63,6 +63,7 @@ mod server;
 mod session;
 #[cfg(feature = "cli")]
 pub mod settings;
+mod shared;
 mod start_error;
 mod timer;
 #[cfg(feature = "tls")]
@@ -87,6 +88,7 @@ pub use proxy::{Network, NetworkError, ProxyHeader};
 pub use rates::OnRate;
 pub use route::Page;
 pub use server::Server;
+pub use shared::Shared;
 pub use start_error::StartError;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};

@@ -28,9 +28,11 @@ pub(crate) struct Publication {
 pub(crate) enum Command {
     /// To the worker that owns the topic: put it in order and send it on to all.
     Publish(Publication),
-    /// From the owner of the topic: deliver it to subscribers of this worker.
+    /// From the owner of the topic, or from whoever puts it in order: deliver it to subscribers of this worker.
     Deliver(Publication),
     Send(Key, Arc<Frame>),
+    Subscribe(Key, Arc<str>),
+    Unsubscribe(Key, Arc<str>),
     Close(Key, CloseCode, String),
     /// Close connections one after the other, within that time, then stop.
     Drain(Duration),
@@ -46,6 +48,7 @@ impl Command {
         let payload = match self {
             Self::Publish(publication) | Self::Deliver(publication) => publication.frame.len(),
             Self::Send(_, frame) => frame.len(),
+            Self::Subscribe(_, topic) | Self::Unsubscribe(_, topic) => topic.len(),
             Self::Close(..) | Self::Drain(_) | Self::Reload(_) | Self::Shutdown => 0,
         };
         payload.saturating_add(size_of::<Self>())
@@ -96,13 +99,32 @@ impl Mailbox {
     /// Queues a command and wakes the worker, or gives the command back if its lane is full. For a
     /// worker that is gone, it does nothing.
     pub(crate) fn post(&self, command: Command) -> Result<(), Command> {
+        self.put(command, false)
+    }
+
+    /// Queues a command and wakes the worker, even if the lane is full.
+    pub(crate) fn insist(&self, command: Command) {
+        // Nothing is given back.
+        let _ = self.put(command, true);
+    }
+
+    /// Whether what is not urgent would be taken, too.
+    pub(crate) fn has_room(&self) -> bool {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.deliveries.bytes < LIMIT
+    }
+
+    fn put(&self, command: Command, insists: bool) -> Result<(), Command> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.closed {
             return Ok(());
         }
         let (lane, urgent) = match command {
-            Command::Publish(_) => (&mut lanes.orders, false),
-            Command::Deliver(_) | Command::Send(..) => (&mut lanes.deliveries, false),
+            Command::Publish(_) => (&mut lanes.orders, insists),
+            Command::Deliver(_)
+            | Command::Send(..)
+            | Command::Subscribe(..)
+            | Command::Unsubscribe(..) => (&mut lanes.deliveries, insists),
             Command::Close(..) | Command::Drain(_) | Command::Reload(_) | Command::Shutdown => {
                 (&mut lanes.deliveries, true)
             }

@@ -302,6 +302,24 @@ impl Session {
         self.extra.get_or_insert_default().tls = Some(tls);
     }
 
+    /// Subscribes the peer to a topic, if messages can be sent to it.
+    pub(crate) fn subscribe(&mut self, key: Key, topic: &str, context: &mut Context) {
+        if self.is_open()
+            && let Some(topic) = context.topics.subscribe(topic, key)
+        {
+            self.extra.get_or_insert_default().topics.push(topic);
+        }
+    }
+
+    /// Ends a subscription, if there is one.
+    pub(crate) fn unsubscribe(&mut self, key: Key, topic: &str, context: &mut Context) {
+        context.topics.unsubscribe(topic, key);
+        if let Some(extra) = &mut self.extra {
+            extra.topics.retain(|name| **name != *topic);
+        }
+        self.tidy();
+    }
+
     /// The topics that the peer is subscribed to; none afterwards.
     pub(crate) fn take_topics(&mut self) -> Vec<Arc<str>> {
         self.extra.as_mut().map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()

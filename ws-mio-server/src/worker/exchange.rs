@@ -118,6 +118,16 @@ impl Worker {
                         slot.mark_dirty(key, &mut self.dirty);
                     }
                 }
+                Command::Subscribe(key, topic) => {
+                    if let Some(slot) = self.slots.get_mut(key) {
+                        slot.session.subscribe(key, &topic, &mut self.context);
+                    }
+                }
+                Command::Unsubscribe(key, topic) => {
+                    if let Some(slot) = self.slots.get_mut(key) {
+                        slot.session.unsubscribe(key, &topic, &mut self.context);
+                    }
+                }
                 Command::Close(key, code, reason) => {
                     if let Some(slot) = self.slots.get_mut(key) {
                         slot.session.close(code, &reason, &mut self.context);
