@@ -100,6 +100,12 @@ impl Builder {
         self.insert(path, Route::Page(page))
     }
 
+    /// Serves a page at a path to those who run the server: where [`Builder::admin`] says, and nowhere
+    /// without it.
+    pub fn admin_page(self, path: &str, page: Page) -> Self {
+        self.insert_admin(path, Route::Page(page))
+    }
+
     /// Answers plain GET and HEAD requests at a path with status 200, as long as the server runs.
     pub fn health(self, path: &str) -> Self {
         self.insert(path, Route::Health).insert_admin(path, Route::Health)

@@ -25,13 +25,17 @@ pub(crate) enum Route {
 ///
 /// ```
 /// use ws_mio_server::{Page, Server};
-/// let page = Page { content_type: "text/html; charset=utf-8", body: b"<h1>It works</h1>" };
+/// let fields = &[("Content-Security-Policy", "default-src 'none'")];
+/// let page = Page { content_type: "text/html; charset=utf-8", fields, body: b"<h1>It works</h1>" };
 /// let builder = Server::builder().page("/", page);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     /// The `Content-Type`.
     pub content_type: &'static str,
+    /// Further fields of the response's head, by name: what the page may load, how long it may be kept. The
+    /// server writes `Content-Length` and `Connection` itself.
+    pub fields: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: &'static [u8],
 }

@@ -18,8 +18,15 @@ use std::time::{Duration, Instant};
 use common::{CLOSE, Client, PING, PONG, Running, TEXT, close, echo, frame, request, serve};
 use ws_mio_server::{Handler, Message, Page, Peer};
 
-const PAGE: Page = Page { content_type: "text/html; charset=utf-8", body: b"<h1>It works</h1>" };
-const HEALTH: Page = Page { content_type: "text/plain; charset=utf-8", body: b"ok\n" };
+const PAGE: Page = Page {
+    content_type: "text/html; charset=utf-8",
+    fields: &[
+        ("Content-Security-Policy", "default-src 'none'"),
+        ("X-Content-Type-Options", "nosniff"),
+    ],
+    body: b"<h1>It works</h1>",
+};
+const HEALTH: Page = Page { content_type: "text/plain; charset=utf-8", fields: &[], body: b"ok\n" };
 
 /// Speaks two subprotocols, and says in its first message that it is there.
 #[derive(Clone)]
@@ -343,6 +350,10 @@ fn pages() {
         assert_eq!(response.field("Connection"), Some("close"));
         let kind = response.field("Content-Type").unwrap();
         assert!(kind.starts_with("text/") && kind.ends_with("; charset=utf-8"), "{kind}");
+        let policy = (!asked.contains("healthz")).then_some("default-src 'none'");
+        assert_eq!(response.field("Content-Security-Policy"), policy, "{asked:?}");
+        let sniff = policy.map(|_| "nosniff");
+        assert_eq!(response.field("X-Content-Type-Options"), sniff, "{asked:?}");
     }
     // Refusals of HEAD have no body either (RFC 9110 §9.3.2).
     for asked in

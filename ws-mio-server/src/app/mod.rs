@@ -9,5 +9,8 @@ pub(crate) use relay::Relay;
 use ws_mio_server::Page;
 
 /// A page that talks to `/echo`.
-pub(crate) const INDEX: Page =
-    Page { content_type: "text/html; charset=utf-8", body: include_bytes!("index.html") };
+pub(crate) const INDEX: Page = Page {
+    content_type: "text/html; charset=utf-8",
+    fields: &[],
+    body: include_bytes!("index.html"),
+};

@@ -109,12 +109,15 @@ fn try_answer(
         Err(error) => return Err(Refusal::new(400, error)),
     };
     match *route {
-        Route::Page(Page { content_type, body }) => {
-            serve_page(200, content_type, body, &request, context)?;
+        Route::Page(Page { content_type, fields, body }) => {
+            let fields = fields.iter().map(|(name, value)| Field::new(name, value));
+            let fields: Vec<_> = [content(content_type)].into_iter().chain(fields).collect();
+            serve_page(Response { status: 200, fields: &fields, body }, &request, context)?;
             Ok(None)
         }
         Route::Health => {
-            serve_page(200, TEXT, b"ok\n", &request, context)?;
+            let fields = &[content(TEXT)];
+            serve_page(Response { status: 200, fields, body: b"ok\n" }, &request, context)?;
             Ok(None)
         }
         Route::Readiness => {
@@ -122,12 +125,14 @@ fn try_answer(
                 false => (200, &b"ready\n"[..]),
                 true => (503, &b"draining\n"[..]),
             };
-            serve_page(status, TEXT, body, &request, context)?;
+            let fields = &[content(TEXT)];
+            serve_page(Response { status, fields, body }, &request, context)?;
             Ok(None)
         }
         Route::Metrics => {
             let text = context.metrics.to_string();
-            serve_page(200, metrics::CONTENT_TYPE, text.as_bytes(), &request, context)?;
+            let (fields, body) = (&[content(metrics::CONTENT_TYPE)], text.as_bytes());
+            serve_page(Response { status: 200, fields, body }, &request, context)?;
             Ok(None)
         }
         Route::WebSocket(route) => {
@@ -254,9 +259,7 @@ impl From<OriginRefused> for Refusal {
 
 /// Answers a plain request for a page. It may be of HTTP/1.0, as health checks often are.
 fn serve_page(
-    status: u16,
-    content_type: &str,
-    body: &[u8],
+    response: Response<'_>,
     request: &RequestHead<'_>,
     context: &mut Context,
 ) -> Result<(), Refusal> {
@@ -269,8 +272,6 @@ fn serve_page(
         Err(Reject::Missing("Host")) if request.minor_version == 0 => {}
         Err(reject) => return Err(reject.into()),
     }
-    let fields = [Field::new("Content-Type", content_type)];
-    let response = Response { status, fields: &fields, body };
     if !matches!(request.method, "GET" | "HEAD") {
         let fields = const { &[Field::new("Allow", "GET, HEAD")] };
         let reason = "a page can only be read: GET or HEAD";
@@ -278,6 +279,10 @@ fn serve_page(
     }
     write(&response, request.method.as_bytes(), context);
     Ok(())
+}
+
+fn content(kind: &str) -> Field<'_> {
+    Field::new("Content-Type", kind)
 }
 
 /// Answers with a line of text and remembers what to log.
