@@ -46,6 +46,7 @@ mod frame;
 pub mod fuzzing;
 mod handle;
 mod handler;
+pub mod hub;
 mod id;
 #[cfg(feature = "jwt")]
 mod jwt;
