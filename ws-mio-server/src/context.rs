@@ -84,6 +84,8 @@ pub(crate) struct Context {
     pub(crate) peer: Option<IpAddr>,
     /// Whom a trusted proxy speaks for, in the request that is being served.
     pub(crate) client: Option<IpAddr>,
+    /// The query of the request that opens a connection, while its handler is told.
+    pub(crate) query: String,
     /// Whether the server is stopping: no new connection is opened.
     pub(crate) stopping: bool,
 }

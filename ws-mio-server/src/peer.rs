@@ -1,5 +1,6 @@
 //! One connection, as a handler sees it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::extra::Extra;
 use crate::frame::Frame;
 use crate::id::{Key, PeerId};
 use crate::mailbox::Publication;
+use crate::query::{self, QueryError};
 use crate::record::Cause;
 
 /// A connection, for the time of a call to its [`Handler`](crate::Handler).
@@ -37,6 +39,16 @@ impl Peer<'_> {
     pub fn param(&self, name: &str) -> Option<&str> {
         let params = &self.extra.as_ref()?.params;
         params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter of the request's query, percent-decoded, with `+` for a space; of several of this
+    /// name, the first. The query is there in [`on_open`](crate::Handler::on_open) only: what is needed later is
+    /// to be kept then, so that connections whose handlers don't ask have no memory taken for it.
+    ///
+    /// # Errors
+    /// The value's percent-encoding is malformed, or not of UTF-8.
+    pub fn query(&self, name: &str) -> Result<Option<Cow<'_, str>>, QueryError> {
+        query::get(&self.context.query, name)
     }
 
     /// Who connected, if the server asks for that ([`Builder::authenticate`](crate::Builder::authenticate)).

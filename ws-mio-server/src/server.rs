@@ -129,6 +129,7 @@ impl Builder {
                 missed: None,
                 peer: None,
                 client: None,
+                query: String::new(),
                 stopping: false,
             };
             let handlers = server.handlers.iter().map(|new| new()).collect();

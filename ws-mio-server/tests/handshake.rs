@@ -388,3 +388,35 @@ fn a_request_that_takes_too_long_is_refused_even_if_it_trickles() {
     }
     assert!(begun.elapsed() >= deadline, "before the deadline");
 }
+
+/// Tells what it reads in the query, as a connection opens and later.
+#[derive(Clone)]
+struct Asks;
+
+impl ws_mio_server::Handler for Asks {
+    fn on_open(&mut self, peer: &mut ws_mio_server::Peer<'_>) {
+        let told = format!("{:?}", peer.query("name"));
+        peer.send(told.as_str());
+    }
+
+    fn on_message(&mut self, peer: &mut ws_mio_server::Peer<'_>, _: ws_mio_server::Message<'_>) {
+        let told = format!("{:?}", peer.query("name"));
+        peer.send(told.as_str());
+    }
+}
+
+#[test]
+fn the_query_is_told_as_a_connection_opens() {
+    let server = common::serve(ws_mio_server::Server::builder().workers(1).route("/ask", Asks));
+    for (target, told) in [
+        ("/ask?a=b&name=%EC%95%A8+%20", "Ok(Some(\"앨  \"))"),
+        ("/ask", "Ok(None)"),
+        ("/ask?name=%ff", "Err(QueryError)"),
+    ] {
+        let mut client = server.open(target);
+        assert_eq!(client.frame().payload, told.as_bytes());
+        // What was asked then is not kept.
+        client.write(&common::frame(common::TEXT, b"again"));
+        assert_eq!(client.frame().payload, b"Ok(None)");
+    }
+}

@@ -17,6 +17,7 @@ use crate::deflate::Reserved;
 use crate::listener::Serves;
 use crate::metrics;
 use crate::origin::{self, OriginRefused};
+use crate::query;
 use crate::route::{Page, Params, Route};
 use crate::{Denied, Identity, Request};
 
@@ -138,6 +139,8 @@ fn try_answer(
         Route::WebSocket(route) => {
             let Upgraded { agreed, memory, identity, place } =
                 upgrade(route, client, &request, handlers, context)?;
+            context.query.clear();
+            context.query.push_str(query::of(request.target));
             let deflate = agreed.deflate();
             let memory = memory.and_then(|memory| context.pool.policy.settle(memory, deflate));
             let max_message = context.settings.max_message;

@@ -146,6 +146,7 @@ impl Opening {
             extra.get_or_insert_default().identity = identity;
         }
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
+        context.query.clear();
         let mut open = open.with_memory(memory);
         if open.receive(key, Read::Bytes(rest), scratch, extra, handlers, context) {
             return Some(Phase::Ending { since: context.now });
