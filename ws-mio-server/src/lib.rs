@@ -63,10 +63,12 @@ mod record;
 mod route;
 mod server;
 mod session;
-#[cfg(feature = "cli")]
+#[cfg(feature = "_settings")]
 pub mod settings;
 mod shared;
 mod start_error;
+#[cfg(feature = "store")]
+pub mod store;
 mod timer;
 #[cfg(feature = "tls")]
 mod tls;

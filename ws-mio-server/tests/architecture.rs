@@ -57,9 +57,14 @@ fn one_file_reads_the_clock() {
 
 #[test]
 fn threads_meet_in_the_mailbox() {
-    only(&["mailbox.rs", "admission.rs"], &["Mutex", "RwLock"]);
-    only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs"], &["mpsc"]);
-    only(&["server.rs", "signals.rs", "connect/input.rs", "log.rs"], &["thread::"]);
+    only(&["mailbox.rs", "admission.rs", "store/queue.rs"], &["Mutex", "RwLock"]);
+    only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs", "store"], &["mpsc"]);
+    only(&["server.rs", "signals.rs", "connect/input.rs", "log.rs", "store/mod.rs"], &["thread::"]);
+}
+
+#[test]
+fn only_the_store_knows_sql() {
+    only(&["store"], &["rusqlite"]);
 }
 
 #[test]
