@@ -61,6 +61,16 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
+/// A message from a client, within a frame as a server sends it: see
+/// [`Connection::next_framed`](crate::Connection::next_framed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framed<'b> {
+    /// The message, whose payload lies at the end of the frame.
+    pub message: Message<'b>,
+    /// The frame: a header, without a mask, and the payload.
+    pub frame: &'b [u8],
+}
+
 impl<'a> Message<'a> {
     /// The kind.
     #[inline]

@@ -1,5 +1,7 @@
 //! Bytes from the peer, as [`Connection::next_event`](crate::Connection::next_event) takes them.
 
+use crate::mask;
+
 /// The bytes of one read, which a connection consumes event by event.
 ///
 /// Payload is unmasked in place, and events borrow it. What a read boundary cut in two is put together
@@ -14,7 +16,12 @@
 /// ```
 #[derive(Debug)]
 pub struct Input<'b> {
+    /// What is not consumed, behind `gap` bytes that are: room to move what is handed out.
     bytes: Bytes<'b>,
+    gap: usize,
+    /// The first two bytes of the last frame that was reframed, and how much payload they declare: the next one
+    /// need not be looked at as closely if it begins like this.
+    pub(crate) like: (u16, usize),
     // Lent, not owned, so that an input is but two pointers and a length: they stay in registers.
     scratch: &'b mut Scratch,
 }
@@ -36,24 +43,67 @@ impl<'b> Input<'b> {
     #[inline]
     #[must_use]
     pub const fn new(bytes: &'b mut [u8], scratch: &'b mut Scratch) -> Self {
-        Self { bytes: Bytes(bytes), scratch }
+        Self { bytes: Bytes(bytes), gap: 0, like: (0, 0), scratch }
     }
 
     /// How many bytes are not consumed yet.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.bytes.0.len()
+        self.bytes.0.len().saturating_sub(self.gap)
     }
 
     /// Whether every byte is consumed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.bytes.0.is_empty()
+        self.len() == 0
     }
 
+    /// What is not consumed.
     #[inline]
-    pub(crate) const fn bytes(&mut self) -> &mut Bytes<'b> {
+    pub(crate) fn bytes(&mut self) -> &mut Bytes<'b> {
+        if self.gap > 0 {
+            self.close_gap();
+        }
         &mut self.bytes
+    }
+
+    #[inline(never)]
+    fn close_gap(&mut self) {
+        let gap = core::mem::take(&mut self.gap);
+        self.bytes.take(gap);
+    }
+
+    /// What is not consumed, to look at.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<&[u8]> {
+        self.bytes.0.get(self.gap..)
+    }
+
+    /// Consumes a masked frame, of a header of `header` bytes and `len` bytes of payload: the payload behind
+    /// `new`, the header of a frame that is not masked, which is shorter by the key. `None` if not all of it has
+    /// come: it stays.
+    #[inline]
+    pub(crate) fn reframe<const N: usize>(
+        &mut self,
+        new: [u8; N],
+        len: usize,
+        key: [u8; 4],
+    ) -> Option<&'b [u8]> {
+        let (behind, whole) = (self.gap.wrapping_add(N).wrapping_add(4), N.wrapping_add(len));
+        // No length of a slice, and none that a header of two bytes more declares, is so large that it wraps.
+        let end = behind.wrapping_add(len);
+        let bytes = core::mem::take(&mut self.bytes.0);
+        let Some(moving) = bytes.get_mut(..end) else {
+            self.bytes.0 = bytes;
+            return None;
+        };
+        let (head, body) = moving.split_first_chunk_mut::<N>()?;
+        *head = new;
+        mask::apply_down(body, self.gap.wrapping_add(4), key);
+        let (frame, rest) = bytes.split_at_mut_checked(whole)?;
+        self.bytes.0 = rest;
+        self.gap = self.gap.wrapping_add(4);
+        Some(frame)
     }
 
     /// What `consume` makes of the input.
@@ -64,7 +114,7 @@ impl<'b> Input<'b> {
         &'i mut self,
         consume: impl FnOnce(&mut Bytes<'b>, &'i mut Scratch) -> T,
     ) -> T {
-        let mut bytes = Bytes(core::mem::take(&mut self.bytes.0));
+        let mut bytes = Bytes(core::mem::take(&mut self.bytes().0));
         let result = consume(&mut bytes, self.scratch);
         self.bytes = bytes;
         result

@@ -87,7 +87,7 @@ pub use close::CloseCode;
 pub use config::{Config, Pongs};
 pub use connection::{Closed, Connection, Parked, State, Transport};
 pub use error::{Error, Full, SendError};
-pub use event::{Event, Kind, Message, Part};
+pub use event::{Event, Framed, Kind, Message, Part};
 pub use frame::Header;
 pub use input::{Input, Scratch};
 pub use role::{Client, KeyedClient, Role, Server};

@@ -52,15 +52,81 @@ fn blocks(data: &mut [u8], key: [u8; 4]) {
 /// Masks `data`, if it has `N` to `2 * N` bytes.
 #[inline]
 fn ends<const N: usize>(data: &mut [u8], key: [u8; 4]) -> bool {
-    let last_key = rotate(key, data.len());
-    let (Some(first), Some(last)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) else {
+    ends_down::<N>(data, 0, key)
+}
+
+/// Unmasks the payload at the end of `bytes`, behind `gap` bytes, and moves it to their beginning.
+///
+/// What then lies behind it is of no use. It costs as much as [`apply`] does.
+#[inline]
+pub(crate) fn apply_down(bytes: &mut [u8], gap: usize, key: [u8; 4]) {
+    match bytes.len().wrapping_sub(gap) {
+        16 => {
+            let from = bytes.get(gap..).and_then(|from| from.first_chunk::<16>());
+            if let Some(block) = from.map(|from| masked(*from, key))
+                && let Some(to) = bytes.first_chunk_mut()
+            {
+                *to = block;
+            }
+        }
+        17..=32 => _ = ends_down::<16>(bytes, gap, key),
+        8..16 => _ = ends_down::<8>(bytes, gap, key),
+        64..=128 => _ = ends_down::<64>(bytes, gap, key),
+        _ => apply_down_any(bytes, gap, key),
+    }
+}
+
+#[inline(never)]
+fn apply_down_any(bytes: &mut [u8], gap: usize, key: [u8; 4]) {
+    match bytes.len().saturating_sub(gap) {
+        32..64 => _ = ends_down::<32>(bytes, gap, key),
+        4..8 => _ = ends_down::<4>(bytes, gap, key),
+        0..4 => {
+            for (i, mask) in key.into_iter().enumerate() {
+                let from = bytes.get(gap.saturating_add(i)).copied();
+                if let (Some(from), Some(to)) = (from, bytes.get_mut(i)) {
+                    *to = from ^ mask;
+                }
+            }
+        }
+        _ => blocks_down(bytes, gap, key),
+    }
+}
+
+/// Of more than 64 bytes.
+fn blocks_down(bytes: &mut [u8], gap: usize, key: [u8; 4]) {
+    let Some(len) = bytes.len().checked_sub(gap) else { return };
+    // Read before any is written: where it overlaps the block before it, that one's target may lie there.
+    let last = bytes.last_chunk::<64>().map(|last| masked(*last, rotate(key, len)));
+    let mut rest = &mut *bytes;
+    while rest.len().saturating_sub(gap) >= 64 {
+        let from = rest.get(gap..).and_then(|from| from.first_chunk::<64>());
+        let Some(block) = from.map(|block| masked(*block, key)) else { return };
+        let Some((to, behind)) = rest.split_first_chunk_mut() else { return };
+        *to = block;
+        rest = behind;
+    }
+    let payload = bytes.get_mut(..len).and_then(|payload| payload.last_chunk_mut());
+    if let (Some(to), Some(last)) = (payload, last) {
+        *to = last;
+    }
+}
+
+/// Unmasks what is behind `gap` bytes, if it has `N` to `2 * N` bytes, and moves it down by these.
+#[inline]
+fn ends_down<const N: usize>(bytes: &mut [u8], gap: usize, key: [u8; 4]) -> bool {
+    let Some(from) = bytes.get(gap..) else { return false };
+    let len = from.len();
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
         return false;
     };
-    let (first, last) = (masked(*first, key), masked(*last, last_key));
-    if let Some(to) = data.first_chunk_mut() {
+    // Both are read before one is written.
+    let (first, last) = (masked(*first, key), masked(*last, rotate(key, len)));
+    let Some(to) = bytes.get_mut(..len) else { return false };
+    if let Some(to) = to.first_chunk_mut() {
         *to = first;
     }
-    if let Some(to) = data.last_chunk_mut() {
+    if let Some(to) = to.last_chunk_mut() {
         *to = last;
     }
     true
@@ -90,7 +156,7 @@ pub const fn rotate(key: [u8; 4], n: usize) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    use super::{apply, rotate, words};
+    use super::{apply, apply_down, rotate, words};
 
     #[test]
     fn example_of_rfc_6455_section_5_7() {
@@ -117,6 +183,25 @@ mod tests {
                 words(&mut data[..split], key);
                 words(&mut data[split..len], rotate(key, split));
                 assert_eq!(data, expected, "length {len}, split at {split}, by words");
+            }
+        }
+    }
+
+    #[test]
+    fn moving_down_changes_nothing_else() {
+        let key = [0x11, 0x82, 0xf3, 0x04];
+        for len in (0..300usize).chain([4096, 4099]) {
+            for gap in [0, 1, 4, 5, 15, 16, 17, 63, 64, 100] {
+                let mut bytes = [0; 5000];
+                let bytes = &mut bytes[..gap + len];
+                for (i, byte) in bytes.iter_mut().enumerate() {
+                    *byte = u8::try_from(i * 7 % 251).unwrap();
+                }
+                let mut expected = [0; 5000];
+                expected[..len].copy_from_slice(&bytes[gap..]);
+                apply(&mut expected[..len], key);
+                apply_down(bytes, gap, key);
+                assert_eq!(bytes[..len], expected[..len], "length {len}, down by {gap}");
             }
         }
     }

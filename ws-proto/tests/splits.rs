@@ -16,11 +16,13 @@ mod harness;
 mod vectors;
 
 use cases::cases;
-use harness::{CLOSE, End, FIN, Log, PING, PONG, Wire, frame, replay};
+use harness::{CLOSE, End, FIN, Got, Log, PING, PONG, Wire, frame, replay};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest, sample};
-use ws_proto::{Config, Connection, Input, Pongs, Role, Scratch};
+use ws_proto::{
+    Config, Connection, Error, Event, Framed, Input, Message, Part, Pongs, Role, Scratch,
+};
 
 /// The tests by section replay their vectors in chunks of every size; these cut them once, and not
 /// at all.
@@ -207,6 +209,63 @@ proptest! {
             conn = conn.park().map_or(conn, ws_proto::Parked::resume);
         }
         prop_assert_eq!((log, conn.state(), conn.transport()), (whole, state, transport));
+    }
+
+    /// Who asks for messages with frames around them first gets the same messages, and the frames that send them,
+    /// one behind the other.
+    #[test]
+    fn framed_messages_are_the_same(
+        config in config(),
+        pieces in vec(piece(), 1..12),
+        sizes in sizes(),
+    ) {
+        let bytes = stream(End::Server, &pieces);
+        let reads = cut(&bytes, &sizes);
+        let mut whole = replay(End::Server, config, reads.iter().copied()).0;
+        let mut conn = harness::server_conn(config);
+        let mut log = Log::default();
+        for read in reads {
+            let mut read = read.to_vec();
+            let end_of_read = read.as_ptr_range().end;
+            let mut scratch = Scratch::new();
+            let mut input = Input::new(&mut read, &mut scratch);
+            let mut behind = None;
+            loop {
+                let before = input.len();
+                if let Some(Framed { message, frame }) = conn.next_framed(&mut input) {
+                    let mut sent = Wire::default();
+                    harness::server_conn(config).send(message, true, &mut sent).unwrap();
+                    prop_assert_eq!(frame, sent.take());
+                    prop_assert!(frame.as_ptr_range().end <= end_of_read);
+                    prop_assert!(behind.is_none_or(|behind| behind == frame.as_ptr()));
+                    prop_assert_eq!(before - input.len(), frame.len() + 4);
+                    behind = Some(frame.as_ptr_range().end);
+                    let (first, last) = (true, true);
+                    log.push(match message {
+                        Message::Text(data) => Event::Text(Part { data, first, last }),
+                        Message::Binary(data) => Event::Binary(Part { data, first, last }),
+                    });
+                    continue;
+                }
+                behind = None;
+                match conn.next_event(&mut input) {
+                    Ok(Some(event)) => log.push(event),
+                    Ok(None) => break,
+                    Err(error) => prop_assert_eq!(log.error.replace(error), None),
+                }
+                conn.poll_transmit(&mut log.sent).unwrap();
+            }
+            prop_assert!(input.is_empty());
+            conn.poll_transmit(&mut log.sent).unwrap();
+        }
+        // Of text that goes wrong, its valid beginning is not handed out if it was looked at as a message.
+        for log in [&mut log, &mut whole] {
+            let is_part = matches!(log.got.last(), Some(Got::Text { last: false, .. }));
+            if is_part && matches!(log.error, Some(Error::InvalidUtf8 { .. })) {
+                log.got.pop();
+            }
+        }
+        prop_assert_eq!(log, whole);
     }
 
     /// An input that is dropped in the middle loses its rest and nothing else: no panic, no hang.

@@ -3,7 +3,7 @@
 use core::str;
 
 use super::{Connection, Section};
-use crate::{Event, Input, Kind, Part, Role, mask, utf8};
+use crate::{Event, Framed, Input, Kind, Message, Part, Role, Server, mask, utf8};
 
 impl<R: Role> Connection<R> {
     /// The next event, if it is that of an unfragmented message (RFC 6455 §5.4), uncompressed, all of
@@ -58,6 +58,73 @@ impl<R: Role> Connection<R> {
         let error = self.invalid_utf8(behind.len());
         self.found_behind(error);
         str::from_utf8(valid).ok().filter(|text| !text.is_empty())
+    }
+}
+
+impl Connection<Server> {
+    /// The next message, if it is unfragmented (RFC 6455 §5.4), uncompressed, and all of it has come:
+    /// [`next_unfragmented`](Self::next_unfragmented) for servers that send on what they receive. The payload
+    /// is moved down a few bytes, so that the header of a server's frame stands in front of it, and the frames
+    /// of messages that come one after the other lie one behind the other.
+    ///
+    /// `None` says nothing of what else has come: call [`next_event`](Self::next_event). Text that is not UTF-8
+    /// is no message; `next_event` then reports the error.
+    ///
+    /// ```
+    /// use ws_proto::handshake::Agreed;
+    /// use ws_proto::{Config, Connection, Input, Message, Scratch, Server};
+    /// let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
+    /// let mut read = *b"\x82\x81\0\0\0\x00a\x82\x81\x01\x01\x01\x01c";
+    /// let mut scratch = Scratch::new();
+    /// let mut input = Input::new(&mut read, &mut scratch);
+    /// let first = conn.next_framed(&mut input).unwrap();
+    /// assert_eq!((first.message, first.frame), (Message::Binary(b"a"), &b"\x82\x01a"[..]));
+    /// let second = conn.next_framed(&mut input).unwrap();
+    /// assert_eq!(second.message, Message::Binary(b"b"));
+    /// assert_eq!(&read[..6], b"\x82\x01a\x82\x01b");
+    /// ```
+    #[inline(always)]
+    pub fn next_framed<'b>(&mut self, input: &mut Input<'b>) -> Option<Framed<'b>> {
+        if self.rest.section != Section::Message {
+            return None;
+        }
+        let unread = input.peek()?;
+        let [first, second, key @ ..] = *unread.first_chunk::<6>()?;
+        let start = u16::from_ne_bytes([first, second]);
+        let (kind, frame, header);
+        if start == input.like.0 {
+            kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
+            frame = input.reframe([first, second ^ 0x80], input.like.1, key)?;
+            header = 2;
+        } else {
+            let found = Frame::masked(unread)?;
+            if u64::from(found.len) > self.rest.max_message {
+                return None;
+            }
+            kind = found.kind;
+            let len = usize::from(found.len);
+            if found.header == 6 {
+                input.like = (start, len);
+                frame = input.reframe([first, second ^ 0x80], len, key)?;
+                header = 2;
+            } else {
+                let [high, low] = found.len.to_be_bytes();
+                frame = input.reframe([first, 126, high, low], len, found.key)?;
+                header = 4;
+            }
+        }
+        let data = frame.get(header..)?;
+        let message = match kind {
+            Kind::Binary => Message::Binary(data),
+            Kind::Text => match utf8::validate(data) {
+                Ok(text) => Message::Text(text),
+                Err(error) => {
+                    self.invalid_text(data, error.valid_up_to());
+                    return None;
+                }
+            },
+        };
+        Some(Framed { message, frame })
     }
 }
 
