@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ws_proto::{Full, Sink};
+use ws_proto::{Framed, Full, Message, Sink};
 
 use crate::arriving::{Arriving, Pool};
 
@@ -10,13 +10,13 @@ use crate::arriving::{Arriving, Pool};
 const KEPT: usize = 1024 * 1024;
 /// Payload from this size on is not copied if it lies where it can be sent from.
 pub(crate) const LARGE: usize = 8 * 1024;
-/// How many such payloads there may be: with what is between them no more pieces than one write takes.
+/// How many pieces there may be elsewhere, and one more: with what is between them no more than one write takes.
 const REFERENCES: usize = 24;
 
 /// Bytes to send, in memory that stays from one connection to the next.
 ///
-/// Large payloads of what a peer has sent, which a handler sends back to it, stay where they are: in the buffer
-/// that was read to, or in the memory of a message that came in parts.
+/// What a handler sends back of what a peer has sent stays where it is: whole frames in the buffer that was read to,
+/// where one lies behind the other, and large payloads there or in the memory of a message that came in parts.
 #[derive(Debug, Default)]
 pub(crate) struct Cork {
     /// All of it may be written to: no memory need be made ready for a reply.
@@ -25,6 +25,8 @@ pub(crate) struct Cork {
     references: Vec<Reference>,
     /// Bytes that they refer to.
     referred: usize,
+    /// The addresses of frames in what was read, one behind the other, which go behind all else.
+    run: Range<usize>,
     /// The addresses of what was read.
     read: Range<usize>,
     /// The addresses of a message that came in parts, while a handler has it.
@@ -51,11 +53,15 @@ enum Lies {
 
 impl Cork {
     pub(crate) const fn len(&self) -> usize {
-        self.len.saturating_add(self.referred)
+        self.len.saturating_add(self.referred).saturating_add(self.run_len())
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len == 0 && self.run_len() == 0 && self.referred == 0
+    }
+
+    const fn run_len(&self) -> usize {
+        self.run.end.wrapping_sub(self.run.start)
     }
 
     /// What is to be sent, in order; `read` is the buffer that was read to.
@@ -72,18 +78,32 @@ impl Cork {
             [own, bytes.get(reference.range.clone())]
         });
         let last = self.references.last().map_or(0, |reference| reference.behind);
-        references.chain([self.memory.get(last..self.len)]).flatten()
+        let behind = [self.memory.get(last..self.len), read.get(self.run_in_read())];
+        references.chain(behind).flatten().filter(|piece| !piece.is_empty())
     }
 
     /// All of what is to be sent, if it is in one piece.
-    pub(crate) fn in_one_piece(&self) -> Option<&[u8]> {
-        if self.references.is_empty() { self.memory.get(..self.len) } else { None }
+    #[inline]
+    pub(crate) fn in_one_piece<'a>(&'a self, read: &'a [u8]) -> Option<&'a [u8]> {
+        match (self.len, self.run_len()) {
+            _ if !self.references.is_empty() => None,
+            (0, _) => read.get(self.run_in_read()),
+            (_, 0) => self.memory.get(..self.len),
+            _ => None,
+        }
+    }
+
+    /// Where the run of frames lies in the buffer that was read to.
+    const fn run_in_read(&self) -> Range<usize> {
+        let start = self.run.start.saturating_sub(self.read.start);
+        start..start.saturating_add(self.run_len())
     }
 
     /// Empties it.
     #[inline]
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.len = 0;
+        self.run = 0..0;
         if !self.references.is_empty() || self.memory.len() > KEPT {
             self.give_back(pool);
         }
@@ -102,6 +122,51 @@ impl Cork {
     /// These bytes have been read, and stay where they are until the cork is empty again.
     pub(crate) fn lend_read(&mut self, bytes: &[u8]) {
         self.read = addresses(bytes);
+    }
+
+    /// Whether these bytes are what was read.
+    pub(crate) fn is_read(&self, bytes: &[u8]) -> bool {
+        let Range { start, end } = addresses(bytes);
+        self.read.start <= start && end <= self.read.end
+    }
+
+    /// Sends back the frame of a message that a handler was given, which lies in what was read, if this is that
+    /// message; `false`: it is another.
+    #[inline(always)]
+    pub(crate) fn put_back(&mut self, message: Message<'_>, framed: &Framed<'_>) -> bool {
+        let (of_it, of_framed) =
+            (addresses(message.as_bytes()), addresses(framed.message.as_bytes()));
+        if of_it != of_framed || message.kind() != framed.message.kind() {
+            return false;
+        }
+        let whole = addresses(framed.frame);
+        if whole.start == self.run.end {
+            self.run.end = whole.end;
+            return true;
+        }
+        self.begin_run(whole)
+    }
+
+    /// Has a run of frames begin with the one that is lent, unless there are so many that it is better copied.
+    #[inline(never)]
+    fn begin_run(&mut self, whole: Range<usize>) -> bool {
+        self.end_run();
+        if self.references.len() >= REFERENCES {
+            return false;
+        }
+        self.run = whole;
+        true
+    }
+
+    /// Makes a reference of the run of frames, so that other bytes can go behind it.
+    #[inline(never)]
+    fn end_run(&mut self) {
+        let range = self.run_in_read();
+        self.run = 0..0;
+        if !range.is_empty() {
+            self.referred = self.referred.saturating_add(range.len());
+            self.references.push(Reference { behind: self.len, lies: Lies::Read, range });
+        }
     }
 
     /// A message that came in parts is given to a handler, which may send it back.
@@ -124,6 +189,7 @@ impl Cork {
 
     /// Appends payload. If it is large and part of what is lent, it is not copied.
     pub(crate) fn put_payload(&mut self, payload: &[u8]) {
+        self.end_run();
         let at = addresses(payload);
         let within = |lent: &Range<usize>| {
             let start = at.start.checked_sub(lent.start)?;
@@ -205,6 +271,9 @@ impl Sink for Cork {
 
     #[inline]
     fn put(&mut self, head: &[u8], body: &[u8]) -> Result<&mut [u8], Full> {
+        if self.run_len() > 0 {
+            self.end_run();
+        }
         let done = match head {
             [a, b] if (16..=32).contains(&body.len()) && self.has_memory(64) => {
                 self.put_small(*a, *b, body)
@@ -248,7 +317,8 @@ fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
 mod tests {
     use super::{Cork, KEPT, LARGE};
     use crate::arriving::{Arriving, Pool};
-    use ws_proto::{Kind, Sink};
+    use ws_proto::handshake::Agreed;
+    use ws_proto::{Config, Connection, Input, Kind, Message, Scratch, Server, Sink};
 
     #[test]
     fn pieces_of_any_length_stand_one_behind_the_other() {
@@ -263,7 +333,7 @@ mod tests {
             }
             assert_eq!(cork.len(), expected.len());
         }
-        assert_eq!(cork.in_one_piece().unwrap(), expected);
+        assert_eq!(cork.in_one_piece(&[]).unwrap(), expected);
         cork.clear(&mut Pool::default());
         assert!(cork.is_empty());
         assert_eq!(cork.memory.capacity(), 0, "so much is not kept");
@@ -296,9 +366,55 @@ mod tests {
             expected.extend(vec![7; LARGE]);
             assert_eq!(cork.len(), expected.len());
             assert_eq!(cork.pieces(&read).collect::<Vec<_>>().concat(), expected);
-            assert!(cork.in_one_piece().is_none());
+            assert!(cork.in_one_piece(&read).is_none());
             cork.clear(&mut pool);
-            assert_eq!((cork.len(), cork.pieces(&read).count()), (0, 1));
+            assert_eq!((cork.len(), cork.pieces(&read).count()), (0, 0));
+        }
+    }
+
+    /// Masked frames, as they come, with the numbers from 0 on.
+    fn numbers(count: u8) -> Vec<u8> {
+        (0..count).flat_map(|number| [0x82, 0x81, 0, 0, 0, 0, number]).collect()
+    }
+
+    #[test]
+    fn messages_that_go_back_are_sent_from_where_they_are_and_in_order() {
+        // Which of them go back once or twice, and which have something in front.
+        for (back, again, other) in
+            [(1, 0, 0), (1, 2, 0), (2, 0, 3), (1, 3, 2), (3, 3, 7), (0, 0, 1)]
+        {
+            let is = |number: u8, every| number.checked_rem(every) == Some(0);
+            let mut read = numbers(200);
+            let mut expected = Vec::new();
+            let (mut cork, mut scratch) = (Cork::default(), Scratch::new());
+            let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
+            cork.lend_read(&read);
+            assert!(cork.is_read(&read[3..]) && !cork.is_read(&[0]));
+            let mut input = Input::new(&mut read, &mut scratch);
+            let mut number = 0;
+            while let Some(framed) = conn.next_framed(&mut input) {
+                if is(number, other) {
+                    cork.put(b"ab", &[number]).unwrap();
+                    expected.extend([b'a', b'b', number]);
+                }
+                for _ in 0..u8::from(is(number, back)) + u8::from(is(number, again)) {
+                    if !cork.put_back(framed.message, &framed) {
+                        cork.put(&framed.frame[..2], &framed.frame[2..]).unwrap();
+                    }
+                    expected.extend([0x82, 1, number]);
+                }
+                // The same bytes as another message are not that frame.
+                assert!(!cork.put_back(Message::Text("x"), &framed));
+                number += 1;
+            }
+            assert_eq!(number, 200);
+            assert_eq!(cork.len(), expected.len());
+            assert_eq!(cork.is_empty(), expected.is_empty());
+            assert_eq!(cork.pieces(&read).collect::<Vec<_>>().concat(), expected);
+            assert!(cork.pieces(&read).count() <= crate::outbox::BATCH);
+            assert_eq!(cork.in_one_piece(&read).is_some(), (again, other) == (0, 0) || back == 0);
+            cork.clear(&mut Pool::default());
+            assert!(cork.is_empty() && cork.in_one_piece(&read) == Some(&[]));
         }
     }
 

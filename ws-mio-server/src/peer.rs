@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ws_proto::deflate::Agreement;
-use ws_proto::{CloseCode, Connection, Message, SendError, Server, Sink, State};
+use ws_proto::{CloseCode, Connection, Framed, Message, SendError, Server, Sink, State};
 
 use crate::Identity;
 use crate::context::Context;
@@ -25,6 +25,8 @@ pub struct Peer<'t> {
     pub(crate) deflate: Option<Agreement>,
     pub(crate) extra: &'t mut Option<Box<Extra>>,
     pub(crate) context: &'t mut Context,
+    /// The message that the handler is given, if its frame can be sent from where it lies.
+    pub(crate) framed: Option<Framed<'t>>,
 }
 
 impl Peer<'_> {
@@ -70,37 +72,23 @@ impl Peer<'_> {
     /// from until it has taken them. One that is sent more than the limit
     /// ([`Builder::max_queued`](crate::Builder::max_queued)) and a message beyond what it asked for by
     /// its own messages is closed with code 1013.
-    #[inline]
+    // In line, so that an echo of a small message is a few comparisons.
+    #[inline(always)]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
         let message = message.into();
-        // It fails only when the connection is closing: `on_close` tells.
-        let _ = match self.deflate {
-            None if message.as_bytes().len() < LARGE => {
-                self.connection.send(message, true, &mut self.context.cork)
-            }
-            None => self.send_large(message),
-            Some(agreement) => self.send_deflated(agreement, message),
-        };
-    }
-
-    #[inline(never)]
-    fn send_large(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        let payload = message.as_bytes();
-        let header = self.connection.send_header(message.kind(), payload.len() as u64, true)?;
-        let cork = &mut self.context.cork;
-        cork.put(header.as_bytes(), &[])?;
-        cork.put_payload(payload);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn send_deflated(&mut self, deflate: Agreement, message: Message<'_>) -> Result<(), SendError> {
-        let Context { pool, cork, .. } = &mut *self.context;
-        let own = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut());
-        match own.or_else(|| pool.deflater(deflate.sent.window)) {
-            Some(deflater) => self.connection.send_deflated(message, true, deflater, cork),
-            None => self.connection.send(message, true, cork),
+        if let Some(framed) = &self.framed
+            && self.is_open()
+            && self.context.cork.put_back(message, framed)
+        {
+            return;
         }
+        let Self { connection, deflate, extra, context, .. } = self;
+        // It fails only when the connection is closing: `on_close` tells. A message goes in two registers, and
+        // the peer itself nowhere, so that it need not be in memory.
+        let _ = match message {
+            Message::Text(text) => send_text(connection, *deflate, extra, context, text),
+            Message::Binary(bytes) => send_binary(connection, *deflate, extra, context, bytes),
+        };
     }
 
     /// Subscribes the peer to a topic of this server; a second time changes nothing.
@@ -162,6 +150,54 @@ impl Peer<'_> {
     pub fn queued(&self) -> usize {
         let outbox = self.extra.as_ref().map_or(0, |extra| extra.outbox.len());
         outbox.saturating_add(self.context.cork.len())
+    }
+}
+
+#[inline(never)]
+fn send_text(
+    connection: &mut Connection<Server>,
+    deflate: Option<Agreement>,
+    extra: &mut Option<Box<Extra>>,
+    context: &mut Context,
+    text: &str,
+) -> Result<(), SendError> {
+    send(connection, deflate, extra, context, Message::Text(text))
+}
+
+#[inline(never)]
+fn send_binary(
+    connection: &mut Connection<Server>,
+    deflate: Option<Agreement>,
+    extra: &mut Option<Box<Extra>>,
+    context: &mut Context,
+    bytes: &[u8],
+) -> Result<(), SendError> {
+    send(connection, deflate, extra, context, Message::Binary(bytes))
+}
+
+#[inline]
+fn send(
+    connection: &mut Connection<Server>,
+    deflate: Option<Agreement>,
+    extra: &mut Option<Box<Extra>>,
+    context: &mut Context,
+    message: Message<'_>,
+) -> Result<(), SendError> {
+    let Context { pool, cork, .. } = context;
+    let deflater = deflate.and_then(|agreement| {
+        let own = extra.as_mut().and_then(|extra| extra.deflater.as_mut());
+        own.or_else(|| pool.deflater(agreement.sent.window))
+    });
+    let payload = message.as_bytes();
+    match deflater {
+        Some(deflater) => connection.send_deflated(message, true, deflater, cork),
+        None if payload.len() < LARGE => connection.send(message, true, cork),
+        None => {
+            let header = connection.send_header(message.kind(), payload.len() as u64, true)?;
+            cork.put(header.as_bytes(), &[])?;
+            cork.put_payload(payload);
+            Ok(())
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 
 mod common;
 
-use common::{Client, PING, PONG, Running, TEXT, echo, frame, request, serve};
+use common::{BINARY, Client, PING, PONG, Running, TEXT, echo, frame, request, serve};
 use ws_mio_server::{Handler, Message, Peer, Server};
 
 const MESSAGES: u32 = 1000;
@@ -111,4 +111,67 @@ fn what_is_published_in_one_turn_leaves_in_few_writes_to_each() {
     }
     let (_, writes) = since(&server, before);
     assert!(writes <= 100, "{writes} writes of {MESSAGES} messages to two peers");
+}
+
+/// Does with a message what its first byte says.
+#[derive(Clone)]
+struct Various;
+
+impl Handler for Various {
+    fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
+        let bytes = message.as_bytes();
+        match bytes.first() {
+            Some(b'0') => {}
+            Some(b'2') => {
+                peer.send(message);
+                peer.send(message);
+            }
+            // The same bytes, as a message of the other kind.
+            Some(b'3') => peer.send(bytes),
+            Some(b'4') => peer.send(&bytes[1..]),
+            Some(b'5') => {
+                peer.send("before");
+                peer.send(message);
+                peer.send("behind");
+            }
+            _ => peer.send(message),
+        }
+    }
+}
+
+#[test]
+fn replies_of_any_kind_keep_their_order() {
+    let server = serve(Server::builder().workers(1).route("/", Various));
+    let mut client = server.open("/");
+    let text = |i: u32| {
+        let len = [0, 1, 7, 8, 15, 16, 31, 33, 125, 126, 300, 9000][i as usize % 12];
+        let what = i.wrapping_mul(2_654_435_761) >> 16;
+        // In runs, so that many go back one behind the other.
+        let what = if what.is_multiple_of(4) { what / 4 % 6 } else { 1 };
+        format!("{what}{i}{}", "x".repeat(len))
+    };
+    let messages = (0..2000).map(text).collect::<Vec<_>>();
+    let all = messages.iter().flat_map(|text| frame(TEXT, text.as_bytes())).collect::<Vec<_>>();
+    let mut writer = Client::of(client.stream.try_clone().unwrap());
+    let sending = std::thread::spawn(move || writer.write(&all));
+    for text in messages {
+        let bytes = text.as_bytes();
+        match bytes[0] {
+            b'0' => {}
+            b'2' => {
+                client.expect(TEXT, bytes);
+                client.expect(TEXT, bytes);
+            }
+            b'3' => client.expect(BINARY, bytes),
+            b'4' => client.expect(BINARY, &bytes[1..]),
+            b'5' => {
+                client.expect(TEXT, b"before");
+                client.expect(TEXT, bytes);
+                client.expect(TEXT, b"behind");
+            }
+            _ => client.expect(TEXT, bytes),
+        }
+    }
+    sending.join().unwrap();
+    assert_eq!(server.handle.stats().messages, 2000);
 }

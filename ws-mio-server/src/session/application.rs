@@ -3,7 +3,7 @@
 use std::num::Wrapping;
 
 use ws_proto::deflate::Inflater;
-use ws_proto::{CloseCode, Error, Event, Input, Kind, Message, Part, Scratch, State};
+use ws_proto::{CloseCode, Error, Event, Input, Kind, Part, Scratch, State};
 
 use crate::Handler;
 use crate::arriving::Arriving;
@@ -31,21 +31,26 @@ impl<H: Handler> Application for H {
         mut inflater: Option<&mut Inflater>,
         peer: &mut Peer<'_>,
     ) {
+        // Bytes that came with the request may lie elsewhere.
+        let is_lent = peer.deflate.is_none() && peer.context.cork.is_read(bytes);
         let mut input = Input::new(bytes, scratch);
         let mut messages = Wrapping(0);
         let mut last = None;
         loop {
             let before = messages;
             while peer.is_open()
-                && let Some(event) = peer.connection.next_unfragmented(&mut input)
+                && let Some(framed) = peer.connection.next_framed(&mut input)
             {
-                let message = match event {
-                    Event::Binary(Part { data, .. }) => Message::Binary(data),
-                    Event::Text(Part { data, last: true, .. }) => Message::Text(data),
-                    // Text that goes wrong further on is no message.
-                    _ => continue,
+                // One of its own for each message: if the handler is in line, it is nowhere in memory.
+                let mut peer = Peer {
+                    key: peer.key,
+                    connection: &mut *peer.connection,
+                    deflate: peer.deflate,
+                    extra: &mut *peer.extra,
+                    context: &mut *peer.context,
+                    framed: is_lent.then_some(framed),
                 };
-                self.on_message(peer, message);
+                self.on_message(&mut peer, framed.message);
                 messages += 1;
             }
             if messages != before {

@@ -131,6 +131,7 @@ impl Open {
                 deflate,
                 extra,
                 context,
+                framed: None,
             });
         }
         let mut keepalive = Keepalive::new(now);
@@ -161,7 +162,7 @@ impl Open {
         let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
         let deflate = self.deflate;
         self.connection.with(|connection| {
-            let mut peer = Peer { key, connection, deflate, extra, context };
+            let mut peer = Peer { key, connection, deflate, extra, context, framed: None };
             match (read, deflate) {
                 (Read::Bytes(bytes), None) => handler.serve(bytes, scratch, None, &mut peer),
                 (Read::Bytes(bytes), Some(agreement)) => {
@@ -206,7 +207,10 @@ impl Open {
             if let Some(handler) = handlers.get_mut(usize::from(self.route)) {
                 let ending = Ending { code: 1006, reason: "", by };
                 context.end(&ending, extra.as_deref());
-                handler.on_close(&mut Peer { key, connection, deflate, extra, context }, ending);
+                handler.on_close(
+                    &mut Peer { key, connection, deflate, extra, context, framed: None },
+                    ending,
+                );
             }
         });
         forget_messages(extra);
@@ -232,7 +236,14 @@ impl Open {
             if let Some(handler) = handlers.get_mut(usize::from(self.route))
                 && connection.state() == State::Open
             {
-                handler.on_drain(&mut Peer { key, connection, deflate, extra, context });
+                handler.on_drain(&mut Peer {
+                    key,
+                    connection,
+                    deflate,
+                    extra,
+                    context,
+                    framed: None,
+                });
             }
             connection.state()
         });

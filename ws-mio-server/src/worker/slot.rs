@@ -172,7 +172,7 @@ impl Slot {
         if self.is_tls || self.session.queued() > 0 {
             return self.send_cork_in_parts(0, context, read);
         }
-        let Some(bytes) = cork.in_one_piece() else {
+        let Some(bytes) = cork.in_one_piece(read) else {
             return self.send_cork_in_parts(0, context, read);
         };
         // All of it goes out in one, nearly always.
@@ -207,7 +207,7 @@ impl Slot {
         let Context { cork, arriving, counters, settings, now, .. } = &mut *context;
         while !self.is_tls && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
-            let result = match cork.in_one_piece() {
+            let result = match cork.in_one_piece(read) {
                 Some(bytes) => self.send(bytes.get(sent..).unwrap_or_default()),
                 None => {
                     let mut slices = [IoSlice::new(&[]); BATCH];
@@ -270,7 +270,7 @@ impl Slot {
     fn close_slow(&mut self, context: &mut Context) {
         self.session.close(CloseCode::TRY_AGAIN_LATER, "too slow: too much waits", context);
         // A Close frame is in one piece.
-        let bytes = context.cork.in_one_piece().unwrap_or_default();
+        let bytes = context.cork.in_one_piece(&[]).unwrap_or_default();
         self.session.queue(bytes, context.now);
         context.counters.queue(bytes.len());
         context.cork.clear(&mut context.arriving);
