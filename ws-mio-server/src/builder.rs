@@ -13,6 +13,7 @@ use crate::admission::Limits;
 use crate::auth::{Authenticate, Guard, OnDenied};
 use crate::context::Settings;
 use crate::deflate::{Deflate, Policy};
+use crate::http::{Check, Service};
 use crate::proxy::Trust;
 use crate::rates::{OnRate, Rates};
 use crate::route::{Route, Routes};
@@ -25,6 +26,7 @@ use crate::{Handler, Network, OriginPattern, Page, ProxyHeader, StartError};
 pub struct Builder {
     pub(crate) routes: Routes,
     pub(crate) handlers: Vec<Box<dyn Fn() -> Box<dyn Application>>>,
+    pub(crate) services: Vec<Box<dyn Fn() -> Box<dyn Service>>>,
     /// What is served to those who run the server, if they have an address of their own.
     pub(crate) admin: Routes,
     pub(crate) admin_address: Option<SocketAddr>,
@@ -54,6 +56,7 @@ impl Builder {
         Self {
             routes: Routes::default(),
             handlers: Vec::new(),
+            services: Vec::new(),
             admin: Routes::default(),
             admin_address: None,
             unix_paths: Vec::new(),
@@ -63,6 +66,10 @@ impl Builder {
             settings: Settings {
                 max_message: 1024 * 1024,
                 max_queued: 1024 * 1024,
+                max_body: 1024 * 1024,
+                body_timeout: Duration::from_secs(30),
+                keep_alive: Duration::from_secs(30),
+                event_heartbeat: Duration::from_secs(15),
                 handshake_timeout: Duration::from_secs(5),
                 stall_timeout: Duration::from_secs(30),
                 timing: Timing::default(),
@@ -92,6 +99,38 @@ impl Builder {
                 self.error = Some(StartError::Route(path.to_owned(), "too many routes".to_owned()));
                 self
             }
+        }
+    }
+
+    /// Answers plain HTTP requests at a path, of those who may open a WebSocket: the server asks who it is
+    /// ([`authenticate`](Self::authenticate)), and each request that is served counts as a connection and a
+    /// handshake for the limits. Each worker gets a clone of the service.
+    ///
+    /// A browser may ask for pages of the same host, and for those of [`allow_origin`](Self::allow_origin),
+    /// whose scripts are shown the answers (CORS); others get status 403. What is wrong with the request's form is
+    /// refused before the service sees it.
+    pub fn service<S: Service + Clone>(self, path: &str, service: S) -> Self {
+        self.insert_service(path, service, Check::Peers)
+    }
+
+    /// Answers plain HTTP requests at a path, of those whom this check knows, and nobody else's; what they are served
+    /// counts for no limit of connections. As [`service`](Self::service) otherwise.
+    pub fn guarded_service<S: Service + Clone>(
+        self,
+        path: &str,
+        check: impl Authenticate,
+        service: S,
+    ) -> Self {
+        self.insert_service(path, service, Check::Own(Arc::new(check)))
+    }
+
+    /// Answers plain HTTP requests at the address for those who run the server alone
+    /// ([`admin`](Self::admin)). Nobody is asked who it is; pages of other hosts get status 403, and so does
+    /// who comes from this machine and names it otherwise than by an address or `localhost`.
+    pub fn admin_service<S: Service + Clone>(mut self, path: &str, service: S) -> Self {
+        match self.add_service(path, service) {
+            Some(number) => self.insert_admin(path, Route::Service(number, Check::Operators)),
+            None => self,
         }
     }
 
@@ -169,6 +208,34 @@ impl Builder {
     /// 1009. Default: 1 MiB.
     pub const fn max_message(mut self, bytes: u64) -> Self {
         self.settings.max_message = bytes;
+        self
+    }
+
+    /// How large the body of a request may be, in bytes, unless its service says otherwise
+    /// ([`Service::max_body`]); a larger one gets status 413. Bodies that come in at the same time may take
+    /// 64 MiB a worker; beyond, requests get status 503. Default: 1 MiB.
+    pub const fn max_body(mut self, bytes: usize) -> Self {
+        self.settings.max_body = bytes;
+        self
+    }
+
+    /// How long the body of a request may take to come, in all; then it gets status 408. Default: 30 s.
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.body_timeout = timeout;
+        self
+    }
+
+    /// How long a connection whose request a service has answered is kept for a further one. Zero: it ends with
+    /// the answer. Default: 30 s.
+    pub const fn keep_alive(mut self, timeout: Duration) -> Self {
+        self.settings.keep_alive = timeout;
+        self
+    }
+
+    /// How often a comment is sent on streams of events, so that nobody on the way takes them for dead. Default:
+    /// 15 s.
+    pub const fn event_heartbeat(mut self, interval: Duration) -> Self {
+        self.settings.event_heartbeat = interval;
         self
     }
 
@@ -349,6 +416,26 @@ impl Builder {
             Some(_) => self,
             None => paths.iter().fold(self, |builder, path| builder.insert(path, Route::Metrics)),
         }
+    }
+
+    fn insert_service<S: Service + Clone>(mut self, path: &str, service: S, check: Check) -> Self {
+        match self.add_service(path, service) {
+            Some(number) => self.insert(path, Route::Service(number, check)),
+            None => self,
+        }
+    }
+
+    /// The service's number.
+    fn add_service<S: Service + Clone>(&mut self, path: &str, service: S) -> Option<u16> {
+        let number = u16::try_from(self.services.len()).ok();
+        match number {
+            Some(_) => self.services.push(Box::new(move || Box::new(service.clone()))),
+            None => {
+                let error = StartError::Route(path.to_owned(), "too many services".to_owned());
+                self.error.get_or_insert(error);
+            }
+        }
+        number
     }
 
     fn insert_admin(mut self, path: &str, route: Route) -> Self {

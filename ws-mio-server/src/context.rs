@@ -13,6 +13,7 @@ use crate::auth::Guard;
 use crate::cork::Cork;
 use crate::deflate::Pool;
 use crate::extra::Extra;
+use crate::http::Services;
 use crate::mailbox::Publication;
 use crate::metrics::{Counters, Metrics};
 use crate::peer::Ending;
@@ -31,6 +32,14 @@ pub(crate) struct Settings {
     pub(crate) handshake_timeout: Duration,
     pub(crate) stall_timeout: Duration,
     pub(crate) timing: Timing,
+    /// How large a body may be, unless a service says otherwise.
+    pub(crate) max_body: usize,
+    /// How long it may take to come.
+    pub(crate) body_timeout: Duration,
+    /// How long a connection is kept for a further request.
+    pub(crate) keep_alive: Duration,
+    /// How often streams of events show that they live.
+    pub(crate) event_heartbeat: Duration,
     /// From which pages beside those of the same host browsers may connect.
     pub(crate) origins: Vec<OriginPattern>,
     /// Who may connect; `None`: anyone.
@@ -72,6 +81,16 @@ pub(crate) struct Context {
     pub(crate) publications: Vec<Publication>,
     /// What to compress with.
     pub(crate) pool: Pool,
+    /// What answers plain requests.
+    pub(crate) services: Services,
+    /// The number of the last call of a service.
+    pub(crate) last_call: u32,
+    /// Calls of services that were not charged to who made them.
+    pub(crate) calls: u64,
+    /// The memory that bodies of requests take.
+    pub(crate) bodies: usize,
+    /// Whether the connection that is being served has just become a stream of events.
+    pub(crate) has_begun_stream: bool,
     /// The status and the reason of a request that was just refused.
     pub(crate) refused: Option<(u16, String)>,
     /// What the log is to say of a connection that has just ended.
@@ -99,6 +118,13 @@ impl Context {
     /// Whether there is nothing to be told or published.
     pub(crate) const fn is_at_ease(&self) -> bool {
         self.publications.is_empty() && self.refused.is_none() && self.closed.is_none()
+    }
+
+    /// A number for a call of a service.
+    pub(crate) const fn next_call(&mut self) -> u32 {
+        self.calls = self.calls.saturating_add(1);
+        self.last_call = self.last_call.wrapping_add(1);
+        self.last_call
     }
 
     /// A request is refused; the reason is for the log.

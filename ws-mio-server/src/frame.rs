@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use ws_proto::deflate::{Deflater, WindowBits};
 use ws_proto::{Header, Kind, Message};
 
+use crate::http::event;
+
 /// A whole message as one frame, to be sent to any number of peers, of any worker.
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -15,10 +17,19 @@ pub(crate) struct Frame {
     /// The frame compressed with each window, from the smallest, once somebody wants it so, if that is
     /// worth it.
     deflated: [OnceLock<Option<Arc<[u8]>>>; 7],
+    /// The id that it has as an event.
+    id: Option<Box<str>>,
+    /// The message as an event, once somebody wants it so, if it is text.
+    event: OnceLock<Option<Arc<[u8]>>>,
 }
 
 impl Frame {
     pub(crate) fn new(message: Message<'_>) -> Self {
+        Self::with_id(message, None)
+    }
+
+    /// A message that has an id as an event.
+    pub(crate) fn with_id(message: Message<'_>, id: Option<Box<str>>) -> Self {
         let payload = message.as_bytes();
         // No slice is longer than a frame may be.
         let header = Header::broadcast(message.kind(), payload.len() as u64);
@@ -28,6 +39,8 @@ impl Frame {
             kind: message.kind(),
             payload: header.len(),
             deflated: [const { OnceLock::new() }; 7],
+            id,
+            event: OnceLock::new(),
         }
     }
 
@@ -59,7 +72,16 @@ impl Frame {
         slot.get_or_init(deflate).clone()
     }
 
-    fn message(&self) -> Message<'_> {
+    /// The message as an event of a stream; `None` if it is not text.
+    pub(crate) fn event(&self) -> Option<Arc<[u8]>> {
+        let encode = || match self.message() {
+            Message::Text(text) => Some(event(self.id.as_deref(), text).into()),
+            Message::Binary(_) => None,
+        };
+        self.event.get_or_init(encode).clone()
+    }
+
+    pub(crate) fn message(&self) -> Message<'_> {
         let payload = self.plain.get(self.payload..).unwrap_or_default();
         match self.kind {
             // It was text when the frame was made.

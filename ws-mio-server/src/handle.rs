@@ -13,7 +13,7 @@ use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
 use crate::metrics::Metrics;
 use crate::worker::owner;
-use crate::{PeerId, Shared};
+use crate::{Answer, CallId, PeerId, Shared};
 
 /// A server, to be reached from any thread: publish, send, count, stop. Clones reach the same server.
 ///
@@ -141,7 +141,14 @@ impl Handle {
         self.insist(peer.worker.into(), Command::Send(peer.key, Arc::clone(&message.0)));
     }
 
-    /// Begins the closing handshake with one peer, unless it is gone. A reason over 123 bytes is cut,
+    /// Answers a call of a [`Service`](crate::Service) that replied [`Reply::Later`](crate::Reply::Later),
+    /// unless it is over: an ordered command (see [`subscribe`](Self::subscribe)).
+    pub fn answer(&self, call: CallId, answer: Answer) {
+        let CallId { peer, number } = call;
+        self.insist(peer.worker.into(), Command::Answer(peer.key, number, Box::new(answer)));
+    }
+
+    /// Begins the closing handshake with one peer, or ends its stream of events, unless it is gone. A reason over 123 bytes is cut,
     /// between two code points.
     pub fn close(&self, peer: PeerId, code: CloseCode, reason: &str) {
         let reason = reason.get(..reason.floor_char_boundary(123)).unwrap_or(reason).to_owned();

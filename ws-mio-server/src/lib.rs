@@ -46,6 +46,7 @@ mod frame;
 pub mod fuzzing;
 mod handle;
 mod handler;
+mod http;
 pub mod hub;
 mod id;
 #[cfg(feature = "jwt")]
@@ -83,6 +84,7 @@ pub use builder::Builder;
 pub use deflate::Deflate;
 pub use handle::{Busy, Handle, Stats};
 pub use handler::Handler;
+pub use http::{Answer, Call, CallId, Reply, Service};
 pub use id::PeerId;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwksError, Jwt, JwtSigner};

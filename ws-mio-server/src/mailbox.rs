@@ -10,6 +10,7 @@ use ws_proto::CloseCode;
 
 use crate::context::Settings;
 use crate::frame::Frame;
+use crate::http::Answer;
 use crate::id::{Key, PeerId};
 
 /// A message to all subscribers of a topic, encoded once.
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Subscribe(Key, Arc<str>),
     Unsubscribe(Key, Arc<str>),
     Close(Key, CloseCode, String),
+    /// The answer to a call of a service: that of this number.
+    Answer(Key, u32, Box<Answer>),
     /// Close connections one after the other, within that time, then stop.
     Drain(Duration),
     /// Serve connections by these settings from here on.
@@ -49,6 +52,7 @@ impl Command {
             Self::Publish(publication) | Self::Deliver(publication) => publication.frame.len(),
             Self::Send(_, frame) => frame.len(),
             Self::Subscribe(_, topic) | Self::Unsubscribe(_, topic) => topic.len(),
+            Self::Answer(_, _, answer) => answer.body().len(),
             Self::Close(..) | Self::Drain(_) | Self::Reload(_) | Self::Shutdown => 0,
         };
         payload.saturating_add(size_of::<Self>())
@@ -125,9 +129,11 @@ impl Mailbox {
             | Command::Send(..)
             | Command::Subscribe(..)
             | Command::Unsubscribe(..) => (&mut lanes.deliveries, insists),
-            Command::Close(..) | Command::Drain(_) | Command::Reload(_) | Command::Shutdown => {
-                (&mut lanes.deliveries, true)
-            }
+            Command::Close(..)
+            | Command::Answer(..)
+            | Command::Drain(_)
+            | Command::Reload(_)
+            | Command::Shutdown => (&mut lanes.deliveries, true),
         };
         if lane.bytes >= LIMIT && !urgent {
             return Err(command);

@@ -233,6 +233,17 @@ pub(crate) fn check(allowed: &[OriginPattern], fields: &[Field<'_>]) -> Result<(
     Err(OriginRefused::Foreign(origin.to_string()))
 }
 
+/// Whether what a request names as its host is an address, or this machine: nobody can have other names lead
+/// here by these.
+pub(crate) fn is_near(host: &[u8]) -> bool {
+    let host = str::from_utf8(host).ok().and_then(split).map(|(host, _)| host);
+    host.is_some_and(|host| {
+        host.eq_ignore_ascii_case("localhost")
+            || host.starts_with('[')
+            || host.parse::<std::net::Ipv4Addr>().is_ok()
+    })
+}
+
 /// A host, and what stands behind its colon. `None`: something is there that belongs to no host.
 fn split(authority: &str) -> Option<(&str, Option<&str>)> {
     let end = match authority.strip_prefix('[') {

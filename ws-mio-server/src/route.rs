@@ -4,6 +4,8 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use crate::http::Check;
+
 /// What the server serves, by path.
 #[derive(Debug, Default)]
 pub(crate) struct Routes(matchit::Router<Route>);
@@ -14,6 +16,8 @@ pub(crate) enum Route {
     /// The handler with this number.
     WebSocket(u16),
     Page(Page),
+    /// The service with this number, and who may call it.
+    Service(u16, Check),
     /// That event loops run.
     Health,
     /// Whether the server takes new connections.

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::cork::Cork;
 use crate::deflate::Pool;
+use crate::http::Services;
 use crate::listener::{self, Acceptor, Bound, Serves, SocketFile};
 use crate::mailbox::Mailbox;
 use crate::metrics::{Counters, Metrics};
@@ -123,6 +124,11 @@ impl Builder {
                 topics: Topics::default(),
                 publications: Vec::new(),
                 pool: Pool::new(server.policy.clone()),
+                services: Services(server.services.iter().map(|new| new()).collect()),
+                last_call: 0,
+                calls: 0,
+                bodies: 0,
+                has_begun_stream: false,
                 refused: None,
                 closed: None,
                 last: None,

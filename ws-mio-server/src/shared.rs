@@ -22,4 +22,18 @@ impl Shared {
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         Self(Arc::new(Frame::new(message.into())))
     }
+
+    /// The same, with the id that it has as an event of a stream ([`Reply::Events`](crate::Reply::Events)):
+    /// a client that connects again tells the last that it saw. Line ends and NUL are left out, for an id can't
+    /// have them.
+    ///
+    /// ```
+    /// use ws_mio_server::Shared;
+    /// let message = Shared::new(r#"{"type":"message"}"#).with_event_id("e7:12");
+    /// ```
+    #[must_use]
+    pub fn with_event_id(self, id: &str) -> Self {
+        let id = id.replace(['\r', '\n', '\0'], "").into_boxed_str();
+        Self(Arc::new(Frame::with_id(self.0.message(), Some(id))))
+    }
 }

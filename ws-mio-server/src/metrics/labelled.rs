@@ -6,8 +6,8 @@ use super::Counter;
 use crate::peer::EndedBy;
 
 /// What requests are refused with: statuses, and the code of a connection that was accepted to tell.
-const STATUSES: [u16; 15] =
-    [400, 401, 403, 404, 405, 408, 414, 426, 429, 431, 500, 503, 505, 4401, OTHER];
+const STATUSES: [u16; 18] =
+    [400, 401, 403, 404, 405, 408, 413, 414, 417, 426, 429, 431, 500, 501, 503, 505, 4401, OTHER];
 
 /// How connections end: a code, or a thousand codes that applications choose.
 const CODES: [u16; 17] = [
@@ -38,6 +38,24 @@ impl Refusals {
     /// What they were refused with, and how many were.
     pub(super) fn each(&self) -> impl Iterator<Item = (String, u64)> {
         STATUSES.iter().zip(&self.0).map(|(status, counter)| (name(*status, 1), counter.get()))
+    }
+}
+
+/// Answers of services, by the first digit of their status.
+#[derive(Debug, Default)]
+pub(crate) struct Answers([Counter; 4]);
+
+impl Answers {
+    pub(crate) fn add(&self, status: u16) {
+        let class = usize::from(status / 100).saturating_sub(2);
+        if let Some(counter) = self.0.get(class) {
+            counter.add_one();
+        }
+    }
+
+    /// The statuses, and how many answers had them.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ["2xx", "3xx", "4xx", "5xx"].into_iter().zip(&self.0).map(|(class, c)| (class, c.get()))
     }
 }
 

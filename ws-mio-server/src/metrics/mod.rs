@@ -8,7 +8,7 @@ mod labelled;
 mod text;
 
 pub(crate) use histogram::Histogram;
-pub(crate) use labelled::{Closes, Refusals};
+pub(crate) use labelled::{Answers, Closes, Refusals};
 pub(crate) use text::CONTENT_TYPE;
 
 use std::sync::Arc;
@@ -24,6 +24,11 @@ pub(crate) struct Counters {
     pub(crate) queued: AtomicUsize,
     pub(crate) accepted: Counter,
     pub(crate) refused: Refusals,
+    /// Answers of services.
+    pub(crate) answered: Answers,
+    /// Streams of events that began, and that ended.
+    pub(crate) streams_opened: Counter,
+    pub(crate) streams_ended: Counter,
     pub(crate) closed: Closes,
     pub(crate) messages: Counter,
     pub(crate) published: Counter,

@@ -17,6 +17,7 @@ impl Display for Metrics {
         self.gauges(f)?;
         self.counters(f)?;
         self.refused(f)?;
+        self.answered(f)?;
         self.closed(f)?;
         let turns = "How long turns of the event loops took, in seconds.";
         self.histogram(f, "turn_seconds", turns, |worker| &worker.turns)?;
@@ -34,12 +35,16 @@ impl Metrics {
             writeln!(f, "wsmio_connections{{worker=\"{number}\"}} {count}")?;
         }
         let open = |worker: &Counters| worker.accepted.get().wrapping_sub(worker.closed.total());
+        let streams = |worker: &Counters| {
+            worker.streams_opened.get().wrapping_sub(worker.streams_ended.get())
+        };
         let queued = |worker: &Counters| {
             u64::try_from(worker.queued.load(Ordering::Relaxed)).unwrap_or(u64::MAX)
         };
         let reserved = self.deflate_reserved.load(Ordering::Relaxed);
         for (name, help, value) in [
             ("websockets", "WebSockets that are open.", self.sum(open)),
+            ("event_streams", "Streams of events that are open.", self.sum(streams)),
             ("queued_bytes", "Bytes that wait for peers to take them.", self.sum(queued)),
             (
                 "deflate_reserved_bytes",
@@ -91,6 +96,19 @@ impl Metrics {
         }
         for (status, count) in sums {
             writeln!(f, "wsmio_requests_refused_total{{status=\"{status}\"}} {count}")?;
+        }
+        Ok(())
+    }
+
+    fn answered(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let help = "Plain requests that services answered, by the class of the status.";
+        head(f, "requests_answered_total", "counter", help)?;
+        let mut sums = Vec::new();
+        for worker in &*self.workers {
+            add(&mut sums, worker.answered.each());
+        }
+        for (status, count) in sums {
+            writeln!(f, "wsmio_requests_answered_total{{status=\"{status}\"}} {count}")?;
         }
         Ok(())
     }

@@ -8,18 +8,30 @@ use ws_proto::handshake::head::{self, RequestHead};
 use ws_proto::handshake::{Agreed, Choice, Field, Reject, Response, Upgrade};
 use ws_proto::{CloseCode, Config, Connection, Pongs, Server};
 
+use super::asking::{Asked, Door, ask};
 use super::{Handlers, Phase};
 use crate::admission::Place;
 use crate::auth::{BEARER, OnDenied};
 use crate::clock;
 use crate::context::{Context, Settings};
 use crate::deflate::Reserved;
+use crate::http::body::BodyReader;
 use crate::listener::Serves;
 use crate::metrics;
 use crate::origin::{self, OriginRefused};
 use crate::query;
 use crate::route::{Page, Params, Route};
 use crate::{Denied, Identity, Request};
+
+/// What a complete request has come to.
+pub(super) enum Answered {
+    /// All is said.
+    Done,
+    /// A WebSocket is open.
+    Opened(Opened),
+    /// A service is to answer it, when its body has come.
+    Asked(Asked, BodyReader),
+}
 
 /// A request that was accepted.
 pub(super) struct Opened {
@@ -47,7 +59,7 @@ pub(super) fn refuse_stopping(context: &mut Context) -> Phase {
     respond(503, &[Field::new("Retry-After", "1")], STOPPING, b"", context)
 }
 
-const STOPPING: &str = "the server is shutting down";
+pub(super) const STOPPING: &str = "the server is shutting down";
 
 /// The `Content-Type` of a line of text.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -55,38 +67,61 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// Closes a connection of somebody who may not be here, where that is not told by a status of 401.
 const UNAUTHORIZED: u16 = 4401;
 
-/// Answers a complete request; `None` when that was all.
+/// Answers a complete request.
 pub(super) fn answer(
     head: &[u8],
     nearest: Option<IpAddr>,
     serves: Serves,
     handlers: &Handlers,
     context: &mut Context,
-) -> Option<Opened> {
+) -> Answered {
     match try_answer(head, nearest, serves, handlers, context) {
-        Ok(opened) => opened,
-        Err(Refusal { status, reason, fields, note }) => {
-            respond(status, fields, &reason, method(head), context);
+        Ok(answered) => answered,
+        Err(Refusal { status, reason, fields, allow, origin, note }) => {
+            let mut fields = fields.to_vec();
+            fields.extend(allow.as_deref().map(|allow| Field::new("Allow", allow)));
+            fields.extend(origin.as_deref().into_iter().flat_map(shown_to));
+            respond(status, &fields, &reason, method(head), context);
             if let Some(note) = note {
                 context.refused = Some((status, note));
             }
-            None
+            Answered::Done
         }
     }
 }
 
+/// Lets the browser of a page of this origin show it a refusal.
+pub(super) fn shown_to(origin: &str) -> [Field<'_>; 2] {
+    [Field::new("Access-Control-Allow-Origin", origin), Field::new("Vary", "Origin")]
+}
+
 /// A response that refuses a request.
-struct Refusal {
+#[derive(Default)]
+pub(super) struct Refusal {
     status: u16,
     reason: String,
     fields: &'static [Field<'static>],
+    /// The methods that would have been served.
+    allow: Option<String>,
+    /// The origin of the page whose browser is to show it the refusal.
+    origin: Option<String>,
     /// What is logged instead of the reason: the peer need not know.
     note: Option<String>,
 }
 
 impl Refusal {
-    fn new(status: u16, reason: impl ToString) -> Self {
-        Self { status, reason: reason.to_string(), fields: &[], note: None }
+    pub(super) fn new(status: u16, reason: impl ToString) -> Self {
+        Self { status, reason: reason.to_string(), ..Self::default() }
+    }
+
+    /// The same, for a method beside these.
+    pub(super) fn allowing(self, methods: &[&str]) -> Self {
+        Self { allow: Some(methods.join(", ")), ..self }
+    }
+
+    /// The same, shown to the page of an origin.
+    pub(super) fn shown_to(self, origin: Option<String>) -> Self {
+        Self { origin, ..self }
     }
 }
 
@@ -96,7 +131,7 @@ fn try_answer(
     serves: Serves,
     handlers: &Handlers,
     context: &mut Context,
-) -> Result<Option<Opened>, Refusal> {
+) -> Result<Answered, Refusal> {
     let request = head::request(head).map_err(|error| Refusal::new(error.status(), error))?;
     let client = nearest.map(|nearest| context.settings.trust.client(nearest, &request.fields));
     context.client = client.filter(|client| Some(*client) != context.peer);
@@ -114,12 +149,12 @@ fn try_answer(
             let fields = fields.iter().map(|(name, value)| Field::new(name, value));
             let fields: Vec<_> = [content(content_type)].into_iter().chain(fields).collect();
             serve_page(Response { status: 200, fields: &fields, body }, &request, context)?;
-            Ok(None)
+            Ok(Answered::Done)
         }
         Route::Health => {
             let fields = &[content(TEXT)];
             serve_page(Response { status: 200, fields, body: b"ok\n" }, &request, context)?;
-            Ok(None)
+            Ok(Answered::Done)
         }
         Route::Readiness => {
             let (status, body) = match context.stopping {
@@ -128,13 +163,18 @@ fn try_answer(
             };
             let fields = &[content(TEXT)];
             serve_page(Response { status, fields, body }, &request, context)?;
-            Ok(None)
+            Ok(Answered::Done)
         }
         Route::Metrics => {
             let text = context.metrics.to_string();
             let (fields, body) = (&[content(metrics::CONTENT_TYPE)], text.as_bytes());
             serve_page(Response { status: 200, fields, body }, &request, context)?;
-            Ok(None)
+            Ok(Answered::Done)
+        }
+        Route::Service(service, ref check) => {
+            let door = Door { service, check, serves, client };
+            let asked = ask(door, params, &request, context)?;
+            Ok(asked.map_or(Answered::Done, |(asked, body)| Answered::Asked(asked, body)))
         }
         Route::WebSocket(route) => {
             let Upgraded { agreed, memory, identity, place } =
@@ -147,12 +187,18 @@ fn try_answer(
             let config = Config { max_message, pongs: Pongs::Automatic };
             let mut connection = Connection::new(Server, config, agreed);
             match identity {
-                Ok(identity) => {
-                    Ok(Some(Opened { route, params, deflate, memory, identity, place, connection }))
-                }
+                Ok(identity) => Ok(Answered::Opened(Opened {
+                    route,
+                    params,
+                    deflate,
+                    memory,
+                    identity,
+                    place,
+                    connection,
+                })),
                 Err(denied) => {
                     close_denied(&mut connection, &denied, context);
-                    Ok(None)
+                    Ok(Answered::Done)
                 }
             }
         }
@@ -204,7 +250,7 @@ fn upgrade(
 }
 
 /// Gives a place to who connects, if there is one.
-fn enter(
+pub(super) fn enter(
     client: Option<IpAddr>,
     identity: Option<&Identity>,
     context: &Context,

@@ -2,9 +2,12 @@
 
 mod answer;
 mod application;
+mod asking;
 mod open;
 mod opening;
+mod serving;
 
+use std::mem;
 use std::sync::Arc;
 
 use ws_proto::keepalive::Instant;
@@ -13,6 +16,7 @@ use ws_proto::{CloseCode, Scratch};
 use crate::context::{Context, Settings};
 use crate::extra::Extra;
 use crate::frame::Frame;
+use crate::http::Answer;
 use crate::id::Key;
 use crate::listener::Serves;
 use crate::outbox::Outbox;
@@ -22,6 +26,7 @@ pub(crate) use application::Application;
 use open::Open;
 pub(crate) use open::Read;
 use opening::Opening;
+use serving::Serving;
 
 /// A peer with more bytes than this in its queue is not read from.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
@@ -45,6 +50,8 @@ enum Phase {
     /// The request's head is due.
     Opening(Opening),
     Open(Open),
+    /// A service has been asked.
+    Serving(Box<Serving>),
     /// All is said: what is queued goes out, then the sending side is shut down, and the peer's end
     /// awaited, for what it may still be sending must be read (RFC 6455 §7.1.1).
     Ending {
@@ -54,6 +61,21 @@ enum Phase {
     Ended {
         since: Instant,
     },
+}
+
+/// Where bytes of a request have led.
+#[derive(Debug)]
+struct Step {
+    phase: Phase,
+    /// How many of the bytes are not for that.
+    taken: usize,
+}
+
+impl Step {
+    /// Nothing is left for the next phase.
+    const fn last(phase: Phase) -> Self {
+        Self { phase, taken: usize::MAX }
+    }
 }
 
 /// What a deadline has come to.
@@ -80,12 +102,9 @@ impl Session {
         context: &mut Context,
     ) {
         match &mut self.phase {
-            Phase::Opening(opening) => {
-                let (extra, Read::Bytes(bytes)) = (&mut self.extra, read) else { return };
-                if let Some(phase) = opening.receive(key, bytes, scratch, extra, handlers, context)
-                {
-                    self.phase = phase;
-                }
+            Phase::Opening(_) | Phase::Serving(_) => {
+                let Read::Bytes(bytes) = read else { return };
+                self.receive_requests(key, bytes, scratch, handlers, context);
             }
             Phase::Open(open) => {
                 if open.receive(key, read, scratch, &mut self.extra, handlers, context) {
@@ -93,6 +112,55 @@ impl Session {
                 }
             }
             Phase::Ending { .. } | Phase::Ended { .. } => {}
+        }
+        self.tidy();
+    }
+
+    /// Serves one request after the other.
+    #[inline(never)]
+    fn receive_requests(
+        &mut self,
+        key: Key,
+        mut bytes: &mut [u8],
+        scratch: &mut Scratch,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        loop {
+            let extra = &mut self.extra;
+            let step = match &mut self.phase {
+                Phase::Opening(_) if bytes.is_empty() => return,
+                Phase::Opening(opening) => {
+                    opening.receive(key, bytes, scratch, extra, handlers, context)
+                }
+                Phase::Serving(serving) => serving.receive(key, bytes, extra, context),
+                Phase::Open(_) | Phase::Ending { .. } | Phase::Ended { .. } => return,
+            };
+            let Some(Step { phase, taken }) = step else { return };
+            self.phase = phase;
+            bytes = bytes.get_mut(taken..).unwrap_or_default();
+            // Whoever does not take the answers gets no more of them.
+            let waiting = self.queued().saturating_add(context.cork.len());
+            if waiting > HIGH_WATER && !bytes.is_empty() && self.is_opening() {
+                self.phase = Phase::Ending { since: context.now };
+            }
+        }
+    }
+
+    /// A call of a service is answered, from wherever; `number` is the call's.
+    pub(crate) fn answer(
+        &mut self,
+        key: Key,
+        number: u32,
+        answer: &Answer,
+        scratch: &mut Scratch,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        if let Some((phase, mut behind)) = serving.answer_late(number, answer, context) {
+            self.phase = phase;
+            self.receive_requests(key, &mut behind, scratch, handlers, context);
         }
         self.tidy();
     }
@@ -117,23 +185,31 @@ impl Session {
         self.lost(key, handlers, context);
         self.phase = match self.phase {
             Phase::Ending { since } | Phase::Ended { since } => Phase::Ended { since },
-            Phase::Opening(_) | Phase::Open(_) => Phase::Ended { since: context.now },
+            Phase::Opening(_) | Phase::Open(_) | Phase::Serving(_) => {
+                Phase::Ended { since: context.now }
+            }
         };
         self.tidy();
     }
 
     /// The connection is no more, or is about to be dropped.
     pub(crate) fn lost(&mut self, key: Key, handlers: &mut Handlers, context: &mut Context) {
-        if let Phase::Open(open) = &mut self.phase {
-            open.lost(key, &mut self.extra, handlers, context);
+        match &mut self.phase {
+            Phase::Open(open) => open.lost(key, &mut self.extra, handlers, context),
+            Phase::Serving(serving) => serving.lost(self.extra.as_deref(), context),
+            Phase::Opening(_) | Phase::Ending { .. } | Phase::Ended { .. } => {}
         }
     }
 
-    /// Begins the closing handshake, if the connection is open; a request that has not come in whole
-    /// is refused.
+    /// Begins the closing handshake, if the connection is open; a request that has not come in whole, or is not
+    /// answered, is refused, and a stream of events ended.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
         match &mut self.phase {
             Phase::Open(open) => open.close(code, reason, &mut self.extra, context),
+            Phase::Serving(serving) => serving.close(code, reason, &mut self.extra, context),
+            Phase::Opening(opening) if opening.is_idle() => {
+                self.phase = Phase::Ending { since: context.now };
+            }
             Phase::Opening(_) => self.phase = answer::refuse_stopping(context),
             Phase::Ending { .. } | Phase::Ended { .. } => {}
         }
@@ -142,7 +218,23 @@ impl Session {
     /// A deadline may have come.
     pub(crate) fn expire(&mut self, context: &mut Context) -> Fate {
         let (now, settings) = (context.now, Arc::clone(&context.settings));
+        let is_owing = self.queued() > 0;
         match &mut self.phase {
+            Phase::Opening(opening) if opening.is_idle() && is_owing => {
+                let stalled = self.extra.as_ref().and_then(|extra| extra.stalled_at(&settings));
+                match stalled.is_some_and(|at| at <= now) {
+                    true => self.phase = Phase::Ending { since: now },
+                    false => opening.wait_on(now),
+                }
+                Fate::Lives
+            }
+            Phase::Serving(serving) => {
+                let (fate, phase) = serving.expire(&mut self.extra, context);
+                if let Some(phase) = phase {
+                    self.phase = phase;
+                }
+                fate
+            }
             Phase::Opening(opening) => {
                 if let Some(phase) = opening.expire(context) {
                     self.phase = phase;
@@ -166,7 +258,10 @@ impl Session {
     /// When [`expire`](Self::expire) is due next.
     pub(crate) fn deadline(&self, settings: &Settings) -> Option<Instant> {
         match &self.phase {
-            Phase::Opening(opening) => Some(opening.deadline(settings)),
+            Phase::Opening(opening) => earlier(self.delayed_until(), opening.deadline(settings)),
+            Phase::Serving(serving) => {
+                earlier(self.delayed_until(), serving.deadline(self.extra.as_deref(), settings))
+            }
             Phase::Open(open) => {
                 let stalled = match &self.extra {
                     Some(extra) if open.is_open() => extra.stalled_at(settings),
@@ -183,13 +278,19 @@ impl Session {
     /// Counts what came in a read against what the peer may send; `true`: it is not to be read from until its
     /// deadline has come.
     pub(crate) fn spend(&mut self, bytes: u64, messages: u64, context: &mut Context) -> bool {
-        let Phase::Open(open) = &mut self.phase else { return false };
+        let (open, messages) = match &mut self.phase {
+            Phase::Open(open) => (Some(open), messages),
+            Phase::Opening(_) | Phase::Serving(_) => (None, mem::take(&mut context.calls)),
+            Phase::Ending { .. } | Phase::Ended { .. } => return false,
+        };
         let rates = context.settings.rates;
         let spent = self.extra.get_or_insert_default().spent.get_or_insert_default();
         let Some(excess) = spent.charge(&rates, bytes, messages, context.turn, context.now) else {
             return false;
         };
-        if rates.on_rate == OnRate::Close && open.is_open() {
+        if rates.on_rate == OnRate::Close
+            && let Some(open) = open.filter(|open| open.is_open())
+        {
             open.close(CloseCode::POLICY_VIOLATION, excess, &mut self.extra, context);
             return false;
         }
@@ -220,7 +321,17 @@ impl Session {
         matches!(self.phase, Phase::Opening(_))
     }
 
-    /// Whether messages can be sent to the peer.
+    /// Whether a request may come.
+    pub(crate) const fn may_ask(&self) -> bool {
+        matches!(self.phase, Phase::Opening(_) | Phase::Serving(_))
+    }
+
+    /// Whether messages can be sent to the peer: it has a WebSocket, or a stream of events.
+    pub(crate) fn listens(&self) -> bool {
+        self.is_open() || matches!(&self.phase, Phase::Serving(serving) if serving.is_stream())
+    }
+
+    /// Whether the peer's WebSocket is open.
     pub(crate) fn is_open(&self) -> bool {
         matches!(&self.phase, Phase::Open(open) if open.is_open())
     }
@@ -232,7 +343,11 @@ impl Session {
 
     /// Whether nothing will be sent after what is queued.
     pub(crate) const fn is_ending(&self) -> bool {
-        matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. })
+        match &self.phase {
+            Phase::Ending { .. } | Phase::Ended { .. } => true,
+            Phase::Serving(serving) => serving.is_over(),
+            Phase::Opening(_) | Phase::Open(_) => false,
+        }
     }
 
     /// Whether the peer's bytes have ended.
@@ -249,7 +364,7 @@ impl Session {
 
     /// Queues a frame that other connections get, too, if messages can be sent to this one.
     pub(crate) fn queue_frame(&mut self, frame: &Frame, context: &mut Context) {
-        let Phase::Open(open) = &self.phase else { return };
+        let Phase::Open(open) = &self.phase else { return self.queue_event(frame, context) };
         let window = open.deflate().map(|agreement| agreement.sent.window);
         let deflater = window.and_then(|window| context.pool.deflater(window).zip(Some(window)));
         let deflated = deflater.and_then(|(deflater, window)| frame.deflated(window, deflater));
@@ -260,6 +375,15 @@ impl Session {
             own.reset();
         }
         self.outbox(context.now).push_shared(deflated.unwrap_or_else(|| frame.plain()));
+    }
+
+    /// Queues a message as an event, if the peer has a stream of events and the message is text.
+    fn queue_event(&mut self, frame: &Frame, context: &Context) {
+        if self.listens()
+            && let Some(event) = frame.event()
+        {
+            self.outbox(context.now).push_shared(event);
+        }
     }
 
     /// Bytes that wait to be sent.
@@ -304,7 +428,7 @@ impl Session {
 
     /// Subscribes the peer to a topic, if messages can be sent to it.
     pub(crate) fn subscribe(&mut self, key: Key, topic: &str, context: &mut Context) {
-        if self.is_open()
+        if self.listens()
             && let Some(topic) = context.topics.subscribe(topic, key)
         {
             self.extra.get_or_insert_default().topics.push(topic);
@@ -342,5 +466,20 @@ impl Session {
         if extra.is_empty() {
             self.extra = None;
         }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Phase, Session};
+
+    /// An idle connection has one of these, and nothing beside it.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Phase>() <= 96 && size_of::<Session>() <= 104);
     }
 }

@@ -324,7 +324,7 @@ fn serve_inflated(
 }
 
 /// Tenths of a second, which are enough for ages and take little memory: they last for 13 years.
-fn tenths(moment: Instant) -> u32 {
+pub(super) fn tenths(moment: Instant) -> u32 {
     u32::try_from(moment.as_millis() / 100).unwrap_or(u32::MAX)
 }
 

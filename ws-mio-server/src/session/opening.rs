@@ -6,9 +6,10 @@ use ws_proto::Scratch;
 use ws_proto::handshake::head::HeadReader;
 use ws_proto::keepalive::Instant;
 
-use super::answer::{Opened, answer, method, respond};
+use super::answer::{Answered, Opened, answer, method, respond};
 use super::open::{Open, Read};
-use super::{Handlers, Phase};
+use super::serving::Serving;
+use super::{Handlers, Phase, Step};
 use crate::context::{Context, Settings};
 use crate::extra::Extra;
 use crate::id::Key;
@@ -29,6 +30,8 @@ struct PartialHead {
     reader: HeadReader,
     bytes: Vec<u8>,
     preamble: Preamble,
+    /// Whether it is not the connection's first.
+    is_next: bool,
 }
 
 /// The header of the PROXY protocol in front of the request.
@@ -54,8 +57,27 @@ impl Opening {
         Self { since: now, serves, head: None }
     }
 
-    /// Takes bytes of the peer; the next phase, once the head is complete or can't become so. What
-    /// came behind the head is served then.
+    /// A connection whose last request was answered just now; `told` is whom a proxy speaks for in front of all
+    /// requests.
+    pub(super) fn kept(now: Instant, serves: Serves, told: Option<IpAddr>) -> Self {
+        let preamble = told.map_or(Preamble::Nobody, Preamble::Client);
+        let (reader, bytes) = (HeadReader::request(), Vec::new());
+        let head = Some(Box::new(PartialHead { reader, bytes, preamble, is_next: true }));
+        Self { since: now, serves, head }
+    }
+
+    /// Whether a request was answered and nothing of the next has come.
+    pub(super) fn is_idle(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.is_next && head.bytes.is_empty())
+    }
+
+    /// The peer takes what it asked for: the time for its next request begins now.
+    pub(super) const fn wait_on(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    /// Takes bytes of the peer; the next phase, once the head is complete or can't become so. Messages that
+    /// came behind the head of an opening handshake are served then.
     pub(super) fn receive(
         &mut self,
         key: Key,
@@ -64,13 +86,16 @@ impl Opening {
         extra: &mut Option<Box<Extra>>,
         handlers: &mut Handlers,
         context: &mut Context,
-    ) -> Option<Phase> {
-        let mut partial = self.head.take();
+    ) -> Option<Step> {
+        if self.is_idle() {
+            self.since = context.now;
+        }
+        let (came, mut partial) = (bytes.len(), self.head.take());
         if partial.is_none() && bytes.starts_with(&[0x16, 0x03]) {
             let reason =
                 "the client speaks TLS, and this port does not: connect by ws:// or http://";
             context.client = None;
-            return Some(respond(400, &[], reason, b"", context));
+            return Some(Step::last(respond(400, &[], reason, b"", context)));
         }
         let mut fresh = HeadReader::request();
         let is_first = partial.is_none();
@@ -88,6 +113,7 @@ impl Opening {
             }
             None => (&mut fresh, bytes),
         };
+        let before = bytes.len().saturating_sub(came);
         let mut skipped = 0;
         context.client = None;
         if matches!(preamble, Preamble::Due) {
@@ -98,7 +124,9 @@ impl Opening {
                     bytes = bytes.get_mut(skipped..).unwrap_or_default();
                     preamble = read.client.map_or(Preamble::Nobody, |c| Preamble::Client(c.ip()));
                 }
-                Err((status, reason)) => return Some(respond(status, &[], &reason, b"", context)),
+                Err((status, reason)) => {
+                    return Some(Step::last(respond(status, &[], &reason, b"", context)));
+                }
             }
         }
         context.client = preamble.client();
@@ -111,7 +139,8 @@ impl Opening {
             Ok(None) => {
                 // Copied once: what comes later is appended.
                 let begun = is_first.then(|| {
-                    Box::new(PartialHead { reader: fresh, bytes: bytes.to_vec(), preamble })
+                    let (reader, bytes) = (fresh, bytes.to_vec());
+                    Box::new(PartialHead { reader, bytes, preamble, is_next: false })
                 });
                 self.head = partial.or(begun);
                 if let Some(partial) = self.head.as_mut().filter(|_| !is_first) {
@@ -122,16 +151,23 @@ impl Opening {
             }
             Err(error) => {
                 let reason = error.to_string();
-                return Some(respond(error.status(), &[], &reason, method(bytes), context));
+                let phase = respond(error.status(), &[], &reason, method(bytes), context);
+                return Some(Step::last(phase));
             }
         };
         let (head, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
         let nearest = preamble.client().or(context.peer);
-        let Some(Opened { route, params, deflate, memory, identity, place, connection }) =
-            answer(head, nearest, self.serves, handlers, context)
-        else {
-            return Some(Phase::Ending { since: context.now });
+        let taken = skipped.saturating_add(end).saturating_sub(before);
+        let opened = match answer(head, nearest, self.serves, handlers, context) {
+            Answered::Opened(opened) => opened,
+            Answered::Done => return Some(Step::last(Phase::Ending { since: context.now })),
+            Answered::Asked(mut asked, body) => {
+                asked.told = preamble.client();
+                let serving = Serving::new(asked, body, head, context.now);
+                return Some(Step { phase: Phase::Serving(Box::new(serving)), taken });
+            }
         };
+        let Opened { route, params, deflate, memory, identity, place, connection } = opened;
         context.counters.accepted.add_one();
         if !params.is_empty() {
             extra.get_or_insert_default().params = params;
@@ -149,21 +185,25 @@ impl Opening {
         context.query.clear();
         let mut open = open.with_memory(memory);
         if open.receive(key, Read::Bytes(rest), scratch, extra, handlers, context) {
-            return Some(Phase::Ending { since: context.now });
+            return Some(Step::last(Phase::Ending { since: context.now }));
         }
-        Some(Phase::Open(open))
+        Some(Step::last(Phase::Open(open)))
     }
 
     pub(super) fn expire(&mut self, context: &mut Context) -> Option<Phase> {
         if context.now < self.deadline(&context.settings) {
             return None;
         }
+        if self.is_idle() {
+            return Some(Phase::Ending { since: context.now });
+        }
         context.client = self.head.as_ref().and_then(|head| head.preamble.client());
         Some(respond(408, &[], "the request did not come in time", b"", context))
     }
 
     pub(super) fn deadline(&self, settings: &Settings) -> Instant {
-        self.since.after(settings.handshake_timeout)
+        let is_idle = self.is_idle();
+        self.since.after(if is_idle { settings.keep_alive } else { settings.handshake_timeout })
     }
 }
 

@@ -99,7 +99,7 @@ impl Worker {
             return;
         }
         self.context.stopping = true;
-        let open = self.slots.iter().filter(|(_, slot)| slot.session.is_open());
+        let open = self.slots.iter().filter(|(_, slot)| slot.session.listens());
         let open = open.map(|(key, _)| key).collect();
         let close_within = self.context.settings.timing.close_within;
         self.drain = Some(Drain::new(open, self.context.now, within, close_within));
@@ -108,7 +108,7 @@ impl Worker {
     /// Closes whose turn it is. When all workers are empty, or the time is over, the server stops.
     pub(super) fn drain(&mut self) {
         while let Some(key) = self.drain.as_mut().and_then(|drain| drain.due(self.context.now)) {
-            if let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.session.is_open()) {
+            if let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.session.listens()) {
                 slot.session.close(CloseCode::SERVICE_RESTART, REASON, &mut self.context);
                 self.context.counters.drained.add_one();
                 self.settle(key);

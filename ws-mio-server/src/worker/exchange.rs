@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Worker;
+use crate::Answer;
+use crate::id::Key;
 use crate::mailbox::{Command, Publication};
 
 /// What the mailbox of another worker had no room for, by its lanes.
@@ -60,6 +62,15 @@ impl Worker {
             context.counters.delivered.add_len(count);
             self.delivered.push(publication.at);
         }
+    }
+
+    fn answer(&mut self, key: Key, number: u32, answer: &Answer) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let (scratch, handlers) = (&mut self.scratch, &mut self.handlers);
+        // The next request may have come already.
+        self.context.peer = slot.peer();
+        slot.session.answer(key, number, answer, scratch, handlers, &mut self.context);
+        self.settle(key);
     }
 
     fn post(&mut self, worker: usize, command: Command) {
@@ -134,6 +145,7 @@ impl Worker {
                         self.settle(key);
                     }
                 }
+                Command::Answer(key, number, answer) => self.answer(key, number, &answer),
                 Command::Drain(within) => self.begin_drain(within),
                 Command::Reload(settings) => self.reload(settings),
                 Command::Shutdown => self.begin_stop(),

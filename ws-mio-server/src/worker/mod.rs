@@ -12,6 +12,7 @@ pub(crate) use exchange::owner;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::Shutdown;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -172,7 +173,7 @@ impl Worker {
             let ping_after = self.context.settings.timing.ping_after;
             self.next_ping =
                 ping_after.map_or(Tick::NEVER, |after| Tick::at(self.context.now.after(after)));
-            let left_over = std::mem::take(&mut self.ready);
+            let left_over = mem::take(&mut self.ready);
             let mut count: usize = 0;
             for event in &events {
                 self.dispatch(event);
@@ -266,7 +267,7 @@ impl Worker {
                 Ok(Some((read, more))) => {
                     let (bytes, before) = (read.len(), context.counters.messages.get());
                     context.counters.bytes_received.add_len(bytes);
-                    if slot.session.is_opening() {
+                    if slot.session.may_ask() {
                         context.peer = slot.peer();
                     }
                     if let Read::Bytes(bytes) = &read {
@@ -311,6 +312,9 @@ impl Worker {
     fn settled(&mut self, key: Key, sent: io::Result<()>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         report(slot, &mut self.context);
+        if mem::take(&mut self.context.has_begun_stream) {
+            slot.bound_silence(&self.context);
+        }
         let sent = sent.and_then(|()| if slot.is_tls { slot.flush(&self.context) } else { Ok(()) });
         if sent.is_err() {
             self.context.clear_cork();

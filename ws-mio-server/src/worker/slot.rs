@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags};
 use slotmap::Key as _;
+use socket2::SockRef;
 use ws_proto::CloseCode;
 
 use crate::context::Context;
@@ -68,6 +69,16 @@ impl Slot {
         let token = Token(usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX));
         // Both at once, for good: edges tell the rest.
         poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Has the network say when the peer of a stream of events is gone, for it never says anything itself.
+    pub(super) fn bound_silence(&self, context: &Context) {
+        let within = context.settings.stall_timeout;
+        if !self.is_local
+            && let Err(error) = SockRef::from(&self.stream).set_tcp_user_timeout(Some(within))
+        {
+            tracing::debug!(%error, "a peer that is gone may be found out late");
+        }
     }
 
     /// Who is at the other end; by a Unix socket, somebody of this machine.
@@ -250,7 +261,7 @@ impl Slot {
     /// Queues a frame that others get, too. A peer whose queue is full is given a chance to take some
     /// of it, or else is closed.
     pub(super) fn push(&mut self, frame: &Frame, context: &mut Context) {
-        if !self.session.is_open() {
+        if !self.session.listens() {
             return;
         }
         if self.session.queued() >= context.settings.max_queued {

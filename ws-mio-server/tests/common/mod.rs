@@ -290,6 +290,11 @@ impl Client {
         String::from_utf8(head).unwrap()
     }
 
+    /// The next so many bytes.
+    pub fn bytes(&mut self, n: usize) -> Vec<u8> {
+        self.take(n, false).unwrap()
+    }
+
     fn array<const N: usize>(&mut self) -> [u8; N] {
         self.take(N, false).unwrap().try_into().unwrap()
     }
