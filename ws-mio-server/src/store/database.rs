@@ -17,11 +17,11 @@ use super::{Options, Record, Recovered, RecoveredRoom, StoreError, Survive};
 /// written to one place. Where those of a room are is known in memory ([`Rooms`]). Each has a checksum, because SQLite
 /// notices damage to its own structure only.
 ///
-/// A room's `next` is the offset of its next message at a time when it has none; else its messages tell.
+/// A room without messages is not kept; `floor` is one more than the highest offset of those that went.
 /// `running` says during which start of the machine the store was opened if it has not been closed since.
 const TABLES: &str = "
     CREATE TABLE state (epoch TEXT NOT NULL, floor INTEGER NOT NULL, running TEXT) STRICT;
-    CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL, next INTEGER NOT NULL) STRICT;
+    CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
     CREATE TABLE messages (
         seq INTEGER PRIMARY KEY, room INTEGER NOT NULL, offset INTEGER NOT NULL, at INTEGER NOT NULL,
         user TEXT NOT NULL, client_id TEXT, payload BLOB NOT NULL, crc INTEGER NOT NULL
@@ -116,15 +116,15 @@ fn read(connection: &Connection) -> rusqlite::Result<Result<(Rooms, Recovered), 
     let mut index = Rooms::new(floor);
     let mut rooms = Vec::new();
     let mut places = HashMap::new();
-    let mut query = connection.prepare("SELECT id, name, next FROM rooms")?;
+    let mut query = connection.prepare("SELECT id, name FROM rooms")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        let (id, name, next) = (row.get(0)?, row.get::<_, Arc<str>>(1)?, row.get(2)?);
-        if !index.recover_room(id, &name, next) {
+        let (id, name) = (row.get(0)?, row.get::<_, Arc<str>>(1)?);
+        if !index.recover_room(id, &name) {
             return Ok(Err(format!("the room {name:?} is there twice")));
         }
         places.insert(id, rooms.len());
-        rooms.push(RecoveredRoom { name, next, records: Vec::new() });
+        rooms.push(RecoveredRoom { name, next: 0, records: Vec::new() });
     }
     let mut query = connection.prepare(
         "SELECT seq, room, offset, at, user, client_id, payload, crc FROM messages ORDER BY seq",
@@ -153,6 +153,9 @@ fn read(connection: &Connection) -> rusqlite::Result<Result<(Rooms, Recovered), 
         }
         room.next = next;
         room.records.push(record);
+    }
+    if let Some(room) = rooms.iter().find(|room| room.records.is_empty()) {
+        return Ok(Err(format!("the room {:?} has no messages", room.name)));
     }
     Ok(Ok((index, Recovered { epoch, floor, rooms })))
 }

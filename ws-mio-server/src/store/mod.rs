@@ -24,9 +24,10 @@
 //!
 //! # What is promised
 //!
-//! - The messages of a room have consecutive offsets. One that does not follow the last stored one fails
-//!   ([`Failure::OutOfOrder`]): when one fails, so do those of its room that were queued behind it, until its
-//!   offset comes again. So no file ever holds a room with a hole.
+//! - The messages of a room have consecutive offsets; the first may have any. One that does not follow the last
+//!   stored one of its room fails ([`Failure::OutOfOrder`]). When one fails, for whatever reason, so do all of its
+//!   room that were queued until `on_stored` has returned from telling of it. So there never is a hole.
+//! - A room whose messages were all trimmed is gone, and may go on at any higher offset.
 //! - What was reported as stored is there after the process has been killed in any way.
 //! - A loss of power, or a crash of the operating system, may lose what was stored last, unless
 //!   [`Options::survive`] is [`Survive::PowerLoss`]. The file is whole in any case. Since ids could then be given
@@ -51,7 +52,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 pub use error::{Failure, Refused, StoreError};
-use queue::{Command, Queue};
+use queue::Queue;
 
 /// A message of a room, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,10 +112,11 @@ pub struct Outcome {
 pub struct Recovered {
     /// A number drawn at random when the directory was made: offsets of another epoch mean nothing here.
     pub epoch: u64,
-    /// A room that is not among [`Recovered::rooms`] begins at this offset or behind it: it may have been there
-    /// once ([`Store::forget`]). 1 if none was.
+    /// One more than the highest offset of all rooms that are gone: a room that is not among
+    /// [`Recovered::rooms`] may have been there, and should begin at this offset or behind it, lest an id mean two
+    /// messages. 1 if no room is gone.
     pub floor: u64,
-    /// All rooms, in no particular order.
+    /// All rooms that have messages, in no particular order.
     pub rooms: Vec<RecoveredRoom>,
 }
 
@@ -125,7 +127,8 @@ pub struct RecoveredRoom {
     pub name: Arc<str>,
     /// The offset that its next message has.
     pub next: u64,
-    /// The messages that it keeps: their offsets have no gaps, and end before [`RecoveredRoom::next`].
+    /// The messages that it keeps, at least one: their offsets have no gaps, and end before
+    /// [`RecoveredRoom::next`].
     pub records: Vec<Record>,
 }
 
@@ -233,16 +236,9 @@ impl Store {
     }
 
     /// Stored messages of a room before this offset, at most that of its next message, need not be kept. They are
-    /// gone some time later; after a crash, some may be there still.
+    /// gone some time later; after a crash, some may be there still. If all of them are gone, so is the room.
     pub fn trim(&self, room: &Arc<str>, keep_from: u64) {
         self.queue.trim(room, keep_from);
-    }
-
-    /// The room, its messages and its next offset need not be kept; all that was queued before is done first. A
-    /// room that is made anew after this, of whatever name, must begin at the highest next offset of all that
-    /// were forgotten, or behind it, lest ids mean two messages; others fail.
-    pub fn forget(&self, room: &Arc<str>) {
-        self.queue.push(Command::Forget(Arc::clone(room)));
     }
 
     /// What it has done, and what waits.

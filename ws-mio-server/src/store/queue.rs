@@ -6,18 +6,11 @@ use std::time::Duration;
 
 use super::{Record, Refused, StoreStats};
 
-/// What is asked of the store, in order.
-#[derive(Debug)]
-pub(super) enum Command {
-    Append(Record),
-    Forget(Arc<str>),
-}
-
 /// What the thread takes at a time.
 #[derive(Debug)]
 pub(super) enum Work {
-    Append(Vec<Record>),
-    Forget(Arc<str>),
+    /// Messages, and how many were taken before them.
+    Append(Vec<Record>, u64),
     /// Nothing came for so long.
     Idle,
     /// All is taken, and no more will come.
@@ -38,7 +31,9 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    commands: VecDeque<Command>,
+    records: VecDeque<Record>,
+    /// How many messages were taken so far.
+    taken: u64,
     /// From where to keep rooms: one entry a room, however often it is trimmed.
     trims: HashMap<Arc<str>, u64>,
     stats: StoreStats,
@@ -69,18 +64,9 @@ impl Queue {
         }
         state.stats.waiting_bytes = bytes;
         state.stats.waiting = state.stats.waiting.saturating_add(1);
-        state.commands.push_back(Command::Append(record));
+        state.records.push_back(record);
         self.wake(state);
         Ok(())
-    }
-
-    /// Queues what is not bounded.
-    pub(super) fn push(&self, command: Command) {
-        let mut state = self.lock();
-        if !state.closed {
-            state.commands.push_back(command);
-            self.wake(state);
-        }
     }
 
     pub(super) fn trim(&self, room: &Arc<str>, keep_from: u64) {
@@ -122,6 +108,12 @@ impl Queue {
         state.stats.waiting_bytes = 0;
     }
 
+    /// How many messages were taken or wait.
+    pub(super) fn end(&self) -> u64 {
+        let state = self.lock();
+        state.taken.saturating_add(u64::try_from(state.records.len()).unwrap_or(u64::MAX))
+    }
+
     pub(super) fn stats(&self) -> StoreStats {
         self.lock().stats
     }
@@ -141,7 +133,7 @@ impl Queue {
         if let Some(patience) = patience {
             if !patience.is_zero() {
                 let nothing = |state: &mut State| {
-                    let nothing = state.commands.is_empty() && !state.closed;
+                    let nothing = state.records.is_empty() && !state.closed;
                     (state.asleep, state.naps) = (nothing, nothing);
                     nothing
                 };
@@ -150,7 +142,7 @@ impl Queue {
             }
         } else {
             let nothing = |state: &mut State| {
-                state.asleep = state.commands.is_empty() && state.trims.is_empty() && !state.closed;
+                state.asleep = state.records.is_empty() && state.trims.is_empty() && !state.closed;
                 state.asleep
             };
             state = self.wake.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
@@ -163,28 +155,16 @@ impl Queue {
 
 impl State {
     fn take(&mut self) -> Work {
-        let mut records = Vec::new();
-        while records.len() < BATCH
-            && let Some(command) = self.commands.pop_front()
-        {
-            match command {
-                Command::Append(record) => {
-                    let stats = &mut self.stats;
-                    stats.waiting = stats.waiting.saturating_sub(1);
-                    stats.waiting_bytes = stats.waiting_bytes.saturating_sub(record.size());
-                    records.push(record);
-                }
-                Command::Forget(room) if records.is_empty() => return Work::Forget(room),
-                forget => {
-                    self.commands.push_front(forget);
-                    break;
-                }
-            }
+        let records: Vec<_> = self.records.drain(..self.records.len().min(BATCH)).collect();
+        if records.is_empty() {
+            return if self.closed { Work::End } else { Work::Idle };
         }
-        match records.is_empty() {
-            false => Work::Append(records),
-            true if self.closed => Work::End,
-            true => Work::Idle,
-        }
+        let bytes = records.iter().map(Record::size).fold(0, usize::saturating_add);
+        let stats = &mut self.stats;
+        stats.waiting = stats.waiting.saturating_sub(records.len());
+        stats.waiting_bytes = stats.waiting_bytes.saturating_sub(bytes);
+        let first = self.taken;
+        self.taken = first.saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
+        Work::Append(records, first)
     }
 }

@@ -8,7 +8,7 @@ use super::Failure;
 #[derive(Debug)]
 struct Room {
     id: i64,
-    /// The offset of the first message in the file, or of the next one if there is none.
+    /// The offset of the first message in the file, or of the first one that the open transaction adds.
     first: u64,
     /// The places of messages in the file, from that one on.
     rows: VecDeque<i64>,
@@ -46,7 +46,7 @@ pub(super) struct Rooms {
     /// Rooms with messages to go, and those with many.
     some: VecDeque<Arc<str>>,
     many: VecDeque<Arc<str>>,
-    /// Rooms that are not known begin here, or behind it.
+    /// One more than the highest offset of all rooms that are gone.
     floor: u64,
     next_room: i64,
     next_row: i64,
@@ -67,18 +67,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Trim {
     room: Arc<str>,
-    pub(super) id: i64,
     pub(super) rows: Vec<i64>,
-    /// If none of those in the file is left: the offset of the next one.
-    pub(super) emptied: Option<u64>,
-}
-
-/// A room that is to be forgotten.
-#[derive(Debug)]
-pub(super) struct Forgotten {
-    pub(super) id: i64,
-    pub(super) rows: Vec<i64>,
-    pub(super) floor: u64,
 }
 
 impl Rooms {
@@ -95,9 +84,9 @@ impl Rooms {
     }
 
     /// A room of the file. `false` if its name is known already.
-    pub(super) fn recover_room(&mut self, id: i64, name: &Arc<str>, next: u64) -> bool {
+    pub(super) fn recover_room(&mut self, id: i64, name: &Arc<str>) -> bool {
         self.next_room = self.next_room.max(id.saturating_add(1));
-        self.rooms.insert(Arc::clone(name), Room::new(id, next, false)).is_none()
+        self.rooms.insert(Arc::clone(name), Room::new(id, 0, false)).is_none()
     }
 
     /// A message of the file; they come in the order of their places. Tells the offset of the room's next message, or
@@ -105,7 +94,7 @@ impl Rooms {
     pub(super) fn recover_message(&mut self, room: &str, offset: u64, row: i64) -> Option<u64> {
         self.next_row = self.next_row.max(row.saturating_add(1));
         let room = self.rooms.get_mut(room)?;
-        if room.rows.is_empty() && offset >= room.first {
+        if room.rows.is_empty() {
             room.first = offset;
         }
         if offset != room.next() {
@@ -128,9 +117,6 @@ impl Rooms {
             }
             room
         } else {
-            if offset < self.floor {
-                return Err(Failure::OutOfOrder(self.floor));
-            }
             new = true;
             let room = Room::new(self.next_room, offset, true);
             self.next_room = self.next_room.saturating_add(1);
@@ -221,11 +207,17 @@ impl Rooms {
             }
             room.taken = true;
             left = left.saturating_sub(len);
-            let emptied = (len == room.rows.len()).then(|| room.next());
             let rows = room.rows.iter().take(len).copied().collect();
-            trims.push(Trim { room: name, id: room.id, rows, emptied });
+            trims.push(Trim { room: name, rows });
         }
         trims
+    }
+
+    /// The room that has no messages in the file without these, and the floor then.
+    pub(super) fn emptied(&self, trim: &Trim) -> Option<(i64, u64)> {
+        let room = self.rooms.get(&trim.room)?;
+        let emptied = room.added == 0 && room.rows.len() == trim.rows.len();
+        emptied.then(|| (room.id, self.floor.max(room.next())))
     }
 
     /// These messages are gone from the file, or are not if that failed.
@@ -237,22 +229,25 @@ impl Rooms {
                 room.rows.drain(..trim.rows.len().min(room.rows.len()));
                 let len = u64::try_from(trim.rows.len()).unwrap_or(u64::MAX);
                 room.first = room.first.saturating_add(len);
+                if room.rows.is_empty() {
+                    self.floor = self.floor.max(room.first);
+                    self.rooms.remove(&trim.room);
+                    continue;
+                }
             }
             self.list(&trim.room);
         }
     }
 
-    /// What goes with a room that is forgotten.
-    pub(super) fn forget(&self, name: &str) -> Option<Forgotten> {
-        let room = self.rooms.get(name)?;
-        let floor = self.floor.max(room.next());
-        Some(Forgotten { id: room.id, rows: room.rows.iter().copied().collect(), floor })
-    }
-
-    /// It is gone from the file.
-    pub(super) fn forgotten(&mut self, name: &str, floor: u64) {
-        self.rooms.remove(name);
-        self.floor = floor;
+    /// All messages of a room that goes on behind its next offset, which it may if all of them are to go.
+    pub(super) fn passed(&mut self, name: &Arc<str>, offset: u64) -> Option<Trim> {
+        let room = self.rooms.get_mut(name)?;
+        let next = room.next();
+        if offset <= next || room.keep_from < next || room.added > 0 || room.taken {
+            return None;
+        }
+        room.taken = true;
+        Some(Trim { room: Arc::clone(name), rows: room.rows.iter().copied().collect() })
     }
 }
 

@@ -12,7 +12,6 @@ pub(super) struct Statements<'c> {
     delete: Statement<'c>,
     insert_room: Statement<'c>,
     delete_room: Statement<'c>,
-    set_next: Statement<'c>,
     set_floor: Statement<'c>,
     pages: Statement<'c>,
     vacuum: Statement<'c>,
@@ -34,10 +33,9 @@ impl<'c> Statements<'c> {
             insert: connection
                 .prepare("INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?,
             delete: connection.prepare("DELETE FROM messages WHERE seq = ?1")?,
-            insert_room: connection.prepare("INSERT INTO rooms VALUES (?1, ?2, ?3)")?,
+            insert_room: connection.prepare("INSERT INTO rooms VALUES (?1, ?2)")?,
             delete_room: connection.prepare("DELETE FROM rooms WHERE id = ?1")?,
-            set_next: connection.prepare("UPDATE rooms SET next = ?2 WHERE id = ?1")?,
-            set_floor: connection.prepare("UPDATE state SET floor = ?1")?,
+            set_floor: connection.prepare("UPDATE state SET floor = max(floor, ?1)")?,
             pages: connection.prepare(
                 "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count",
             )?,
@@ -73,16 +71,12 @@ impl<'c> Statements<'c> {
         self.delete.execute([seq]).map(drop)
     }
 
-    pub(super) fn insert_room(&mut self, id: i64, name: &str, next: u64) -> Result<()> {
-        self.insert_room.execute(params![id, name, next]).map(drop)
+    pub(super) fn insert_room(&mut self, id: i64, name: &str) -> Result<()> {
+        self.insert_room.execute(params![id, name]).map(drop)
     }
 
     pub(super) fn delete_room(&mut self, id: i64) -> Result<()> {
         self.delete_room.execute([id]).map(drop)
-    }
-
-    pub(super) fn set_next(&mut self, room: i64, next: u64) -> Result<()> {
-        self.set_next.execute(params![room, next]).map(drop)
     }
 
     pub(super) fn set_floor(&mut self, floor: u64) -> Result<()> {

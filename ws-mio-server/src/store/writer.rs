@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::database::{self, Database};
 use super::directory::Directory;
 use super::queue::{Queue, Work};
-use super::rooms::{Rooms, Trim};
+use super::rooms::{Place, Rooms, Trim};
 use super::statements::Statements;
 use super::{Failure, OnStored, Options, Outcome, Record, Recovered, StoreError};
 
@@ -51,8 +51,17 @@ pub(super) fn run(
     };
     match Statements::prepare(&connection) {
         Ok(statements) => {
-            let (failing, upkeep, unsettled) = (false, Upkeep::Due, UNSETTLED);
-            Writer { statements, rooms, queue, on_stored, failing, upkeep, unsettled }.run();
+            let writer = Writer {
+                statements,
+                rooms,
+                queue,
+                on_stored,
+                failing: false,
+                upkeep: Upkeep::Due,
+                unsettled: UNSETTLED,
+                failed: HashMap::new(),
+            };
+            writer.run();
         }
         Err(error) => tracing::error!(%error, "the store stops"),
     }
@@ -101,6 +110,9 @@ struct Writer<'c> {
     upkeep: Upkeep,
     /// How many messages were written or deleted since all was moved to its place.
     unsettled: usize,
+    /// Rooms of which a message failed: why, and how many messages had been queued when that was told. Those of
+    /// the room among them fail, too.
+    failed: HashMap<Arc<str>, (Failure, u64)>,
 }
 
 impl Writer<'_> {
@@ -114,28 +126,27 @@ impl Writer<'_> {
             };
             let (work, trims) = self.queue.take(patience);
             match work {
-                Work::Append(records) => {
-                    let written = self.append(records);
+                Work::Append(records, first) => {
                     self.trim(trims);
-                    if !written {
+                    if !self.append(records, first) {
                         // What is to go may have made it fail by its size, and is in nobody's way now.
                         self.tidy();
                     }
                     self.upkeep = Upkeep::Due;
-                    continue;
                 }
-                Work::Forget(room) => {
-                    self.forget(&room);
-                    self.upkeep = Upkeep::Due;
+                Work::Idle => {
+                    self.trim(trims);
+                    if patience.is_some() {
+                        self.tidy();
+                    } else {
+                        self.upkeep = Upkeep::Due;
+                    }
                 }
-                Work::Idle if patience.is_some() => self.tidy(),
-                Work::Idle => self.upkeep = Upkeep::Due,
                 Work::End => {
                     self.trim(trims);
                     break;
                 }
             }
-            self.trim(trims);
         }
         while self.rooms.is_stale() && self.upkeep != Upkeep::Failed {
             self.tidy();
@@ -146,14 +157,18 @@ impl Writer<'_> {
         for (room, keep_from) in trims {
             self.rooms.trim(&room, keep_from);
         }
-        if self.rooms.is_stale() && self.upkeep == Upkeep::Done {
-            self.upkeep = Upkeep::Due;
-        }
     }
 
     /// Writes messages, and deletes about as many as they are, so that those to go do not become more and more.
     /// Tells whether it could.
-    fn append(&mut self, records: Vec<Record>) -> bool {
+    fn append(&mut self, records: Vec<Record>, first: u64) -> bool {
+        self.failed.retain(|_, (_, until)| *until > first);
+        let passed: Vec<_> =
+            records.iter().filter_map(|next| self.rooms.passed(&next.room, next.offset)).collect();
+        if !passed.is_empty() {
+            // They must be gone before: a room has no holes.
+            self.remove(passed);
+        }
         let calm = records.len() < CALM;
         let trims = self.rooms.stale(records.len().saturating_mul(2).max(CALM), !calm);
         let mut outcomes: Vec<_> = records
@@ -164,7 +179,7 @@ impl Writer<'_> {
                 result: Ok(()),
             })
             .collect();
-        let written = self.write(&records, &mut outcomes, &trims);
+        let written = self.write(&records, first, &mut outcomes, &trims);
         self.unsettled = self.unsettled.saturating_add(records.len());
         drop(records);
         match &written {
@@ -173,45 +188,79 @@ impl Writer<'_> {
                 self.statements.rollback();
                 self.rooms.not_added();
                 let failure = failure(error);
-                for outcome in outcomes.iter_mut().filter(|outcome| outcome.result.is_ok()) {
-                    outcome.result = Err(failure.clone());
+                for (outcome, number) in outcomes.iter_mut().zip(first..) {
+                    if outcome.result.is_ok() {
+                        outcome.result = Err(self.fail(&outcome.room, number, failure.clone()));
+                    }
                 }
             }
         }
         self.rooms.trimmed(trims, written.is_ok());
         self.tell_of(written.as_ref().err());
-        let stored = outcomes.iter().filter(|outcome| outcome.result.is_ok()).count();
-        let failed = outcomes.len().saturating_sub(stored);
+        self.report(outcomes);
+        written.is_ok()
+    }
+
+    fn report(&mut self, outcomes: Vec<Outcome>) {
+        let failed = outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
         let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        let stored = outcomes.len().saturating_sub(failed);
         self.queue.count(count(stored), count(failed));
         (self.on_stored)(outcomes);
-        written.is_ok()
+        if failed > 0 {
+            // Whoever queues a message after this knows of the failure.
+            let end = self.queue.end();
+            for (_, until) in self.failed.values_mut() {
+                *until = end.min(*until);
+            }
+        }
+    }
+
+    /// A message of the room failed, and those queued behind it are to. Tells why.
+    fn fail(&mut self, room: &Arc<str>, number: u64, failure: Failure) -> Failure {
+        let failed = self.failed.entry(Arc::clone(room)).or_insert_with(|| (failure.clone(), 0));
+        if number >= failed.1 {
+            // How many they are is known when it has been told.
+            *failed = (failure, u64::MAX);
+        }
+        failed.0.clone()
     }
 
     fn write(
         &mut self,
         records: &[Record],
+        first: u64,
         outcomes: &mut [Outcome],
         trims: &[Trim],
     ) -> rusqlite::Result<()> {
         self.statements.begin()?;
-        for (record, outcome) in records.iter().zip(outcomes) {
-            if i64::try_from(record.at).is_err() {
-                outcome.result = Err(Failure::OutOfRange);
-                continue;
-            }
-            match self.rooms.add(&record.room, record.offset) {
+        for ((record, outcome), number) in records.iter().zip(outcomes).zip(first..) {
+            match self.place(record, number) {
                 Ok(place) => {
                     if place.new {
-                        self.statements.insert_room(place.room, &record.room, record.offset)?;
+                        self.statements.insert_room(place.room, &record.room)?;
                     }
                     self.statements.insert(place.row, place.room, record)?;
                 }
-                Err(failure) => outcome.result = Err(failure),
+                Err(failure) => {
+                    outcome.result = Err(self.fail(&record.room, number, failure));
+                }
             }
         }
         self.delete(trims)?;
         self.statements.commit()
+    }
+
+    fn place(&mut self, record: &Record, number: u64) -> Result<Place, Failure> {
+        if let Some((failure, until)) = self.failed.get(&record.room)
+            && number < *until
+        {
+            return Err(failure.clone());
+        }
+        if i64::try_from(record.at).is_err() {
+            return Err(Failure::OutOfRange);
+        }
+        self.rooms.add(&record.room, record.offset)
     }
 
     fn delete(&mut self, trims: &[Trim]) -> rusqlite::Result<()> {
@@ -219,25 +268,25 @@ impl Writer<'_> {
             for row in &trim.rows {
                 self.statements.delete(*row)?;
             }
-            if let Some(next) = trim.emptied {
-                self.statements.set_next(trim.id, next)?;
+            if let Some((room, floor)) = self.rooms.emptied(trim) {
+                self.statements.delete_room(room)?;
+                self.statements.set_floor(floor)?;
             }
         }
         Ok(())
     }
 
-    fn forget(&mut self, name: &str) {
-        let Some(room) = self.rooms.forget(name) else { return };
-        let gone = self.transaction(|this| {
-            for row in &room.rows {
-                this.statements.delete(*row)?;
-            }
-            this.statements.delete_room(room.id)?;
-            this.statements.set_floor(room.floor)
-        });
-        if gone {
-            self.rooms.forgotten(name, room.floor);
+    /// Deletes messages in a transaction of their own. Tells whether they are gone.
+    fn remove(&mut self, trims: Vec<Trim>) -> bool {
+        let begun = self.statements.begin();
+        let done = begun.and_then(|()| self.delete(&trims)).and_then(|()| self.statements.commit());
+        if done.is_err() {
+            self.statements.rollback();
         }
+        self.unsettled = self.unsettled.saturating_add(trims.len());
+        self.rooms.trimmed(trims, done.is_ok());
+        self.tell_of(done.as_ref().err());
+        done.is_ok()
     }
 
     /// One step of what can be done at any time.
@@ -250,10 +299,8 @@ impl Writer<'_> {
             });
             return;
         }
-        let gone = self.transaction(|this| this.delete(&trims));
         self.unsettled = self.unsettled.saturating_add(STEP);
-        self.rooms.trimmed(trims, gone);
-        self.upkeep = if gone { Upkeep::Begun } else { Upkeep::Failed };
+        self.upkeep = if self.remove(trims) { Upkeep::Begun } else { Upkeep::Failed };
     }
 
     /// Nothing is to go: makes the file smaller, if that is worth it.
@@ -267,17 +314,6 @@ impl Writer<'_> {
             self.unsettled = 0;
         }
         Ok(Upkeep::Done)
-    }
-
-    /// Whether it is done.
-    fn transaction(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<()>) -> bool {
-        let begun = self.statements.begin();
-        let done = begun.and_then(|()| work(self)).and_then(|()| self.statements.commit());
-        if done.is_err() {
-            self.statements.rollback();
-        }
-        self.tell_of(done.as_ref().err());
-        done.is_ok()
     }
 
     /// Says once that it fails, and once that it works again.

@@ -63,38 +63,82 @@ fn closing_stores_all_that_waits() {
 }
 
 #[test]
-fn what_does_not_follow_fails_and_leaves_no_hole() {
+fn what_does_not_follow_fails_and_says_what_would() {
     let folder = Folder::new();
     let first = open(&folder);
-    for offset in [1, 2, 4, 5, 3, 3, 2, 4] {
-        first.store.append(record("room", offset)).unwrap();
+    let late = || Record { at: u64::MAX, ..record("room", 5) };
+    let zero = || Record { offset: 0, ..record("room", 1) };
+    let last = || Record { offset: u64::MAX, ..record("room", 1) };
+    for (message, result) in [
+        (zero(), Err(Failure::OutOfRange)),
+        (record("room", 3), Ok(())),
+        (record("room", 3), Err(Failure::OutOfOrder(4))),
+        (record("room", 5), Err(Failure::OutOfOrder(4))),
+        (last(), Err(Failure::OutOfRange)),
+        (record("room", 4), Ok(())),
+        (record("other", 9), Ok(())),
+        (late(), Err(Failure::OutOfRange)),
+        (record("room", 2), Err(Failure::OutOfOrder(5))),
+        (record("room", 5), Ok(())),
+    ] {
+        let (room, offset) = (Arc::clone(&message.room), message.offset);
+        first.store.append(message).unwrap();
+        let outcome = first.outcomes(&room, offset).pop().unwrap();
+        assert_eq!(outcome.result, result, "{room} {offset}");
+        first.pass();
     }
-    first.fill("other", 1..=1);
-    let too_late = Record { at: u64::MAX, ..record("other", 2) };
-    first.store.append(too_late).unwrap();
-    first.store.append(record("other", 2)).unwrap();
-    first.fill("other", 3..=3);
-    let StoreStats { stored, failed, .. } = first.store.stats();
-    assert_eq!((stored, failed), (7, 5));
     drop(first.store);
     let second = open(&folder);
-    assert_eq!(second.offsets("room"), [1, 2, 3, 4]);
-    assert_eq!(second.offsets("other"), [1, 2, 3]);
+    assert_eq!(second.offsets("room"), [3, 4, 5]);
+    assert_eq!(second.offsets("other"), [9]);
 }
 
 #[test]
-fn failures_say_what_would_be_right() {
+fn when_one_fails_those_queued_behind_it_do_too() {
     let folder = Folder::new();
-    let first = open(&folder);
-    for offset in [3, 5, 0, u64::MAX, 4] {
-        first.store.append(Record { offset, ..record("room", 1) }).unwrap();
-    }
-    let results: Vec<_> =
-        first.outcomes("room", 4).into_iter().map(|outcome| outcome.result).collect();
-    let out_of_range = Err(Failure::OutOfRange);
-    let expected =
-        [Ok(()), Err(Failure::OutOfOrder(4)), out_of_range.clone(), out_of_range, Ok(())];
-    assert_eq!(results, expected);
+    let (let_go, held) = sync_channel::<()>(0);
+    let (tell, told) = channel();
+    let on_stored = Box::new(move |outcomes: Vec<Outcome>| {
+        let _ = tell.send(outcomes);
+        let _ = held.recv();
+    });
+    let (store, _) = Store::open(&folder.0, on_stored).unwrap();
+    let results = || -> Vec<(String, u64, bool)> {
+        let outcomes = told.recv_timeout(LIMIT).unwrap();
+        let tell = |it: &Outcome| (it.room.to_string(), it.offset, it.result.is_ok());
+        outcomes.iter().map(tell).collect()
+    };
+    let line = |room: &str, offset, stored| (room.to_owned(), offset, stored);
+    store.append(record("known", 1)).unwrap();
+    assert_eq!(results(), [line("known", 1, true)]);
+    // The thread is held. These make one transaction, and all of a room behind its first that fails, fail.
+    store.append(record("known", 3)).unwrap();
+    store.append(record("new", 0)).unwrap();
+    store.append(record("known", 2)).unwrap();
+    store.append(record("new", 1)).unwrap();
+    store.append(record("other", 1)).unwrap();
+    let_go.send(()).unwrap();
+    let expected = [("known", 3), ("new", 0), ("known", 2), ("new", 1)];
+    let mut expected: Vec<_> = expected.map(|(room, offset)| line(room, offset, false)).into();
+    expected.push(line("other", 1, true));
+    assert_eq!(results(), expected);
+    // So do those that are queued before the store has returned from telling, whatever they are.
+    store.append(record("known", 2)).unwrap();
+    store.append(record("new", 1)).unwrap();
+    store.append(record("other", 2)).unwrap();
+    let_go.send(()).unwrap();
+    assert_eq!(results(), [line("known", 2, false), line("new", 1, false), line("other", 2, true)]);
+    // That was told of failures that were known: the rooms go on.
+    store.append(record("known", 2)).unwrap();
+    store.append(record("new", 1)).unwrap();
+    let_go.send(()).unwrap();
+    assert_eq!(results(), [line("known", 2, true), line("new", 1, true)]);
+    let_go.send(()).unwrap();
+    drop(let_go);
+    drop(store);
+    let second = open(&folder);
+    assert_eq!(second.offsets("known"), [1, 2]);
+    assert_eq!(second.offsets("new"), [1]);
 }
 
 #[test]
@@ -141,7 +185,7 @@ fn a_store_whose_listener_panics_takes_no_more() {
 }
 
 #[test]
-fn what_is_trimmed_goes_and_offsets_go_on() {
+fn what_is_trimmed_goes() {
     let folder = Folder::new();
     let first = open(&folder);
     for room in ["some", "all", "beyond"] {
@@ -155,14 +199,34 @@ fn what_is_trimmed_goes_and_offsets_go_on() {
     drop(first.store);
     let second = open(&folder);
     assert_eq!(second.offsets("some"), (91..=100).collect::<Vec<_>>());
-    assert!(second.offsets("all").is_empty());
-    assert!(second.offsets("beyond").is_empty());
-    assert_eq!(second.room("all").next, 101);
-    second.fill("all", 101..=101);
+    // Rooms without messages are gone, and others should not begin where they were.
+    assert_eq!(second.recovered.rooms.len(), 1);
+    assert_eq!(second.recovered.floor, 101);
+    second.fill("some", 101..=300);
+    second.store.trim(&name("some"), 301);
     drop(second.store);
     let third = open(&folder);
-    assert_eq!(third.offsets("all"), [101]);
-    assert_eq!(third.room("beyond").next, 101);
+    assert_eq!((third.recovered.rooms.len(), third.recovered.floor), (0, 301));
+}
+
+#[test]
+fn a_room_whose_messages_are_all_trimmed_may_go_on_behind() {
+    let folder = Folder::new();
+    let first = open(&folder);
+    first.fill("room", 1..=100);
+    first.store.trim(&name("room"), 100);
+    first.store.append(record("room", 200)).unwrap();
+    let refused = first.outcomes("room", 200).pop().unwrap();
+    assert_eq!(refused.result, Err(Failure::OutOfOrder(101)));
+    first.pass();
+    first.store.trim(&name("room"), 101);
+    first.fill("room", 101..=101);
+    first.store.trim(&name("room"), 102);
+    first.fill("room", 200..=203);
+    drop(first.store);
+    let second = open(&folder);
+    assert_eq!(second.recovered.floor, 102);
+    assert_eq!(second.offsets("room"), [200, 201, 202, 203]);
 }
 
 /// Waits until the store has tidied up so far that this holds.
@@ -208,28 +272,6 @@ fn the_file_does_not_grow_with_what_was_trimmed_and_shrinks_at_rest() {
     for room in &rooms {
         assert_eq!(second.offsets(room), (3981..=4000).collect::<Vec<_>>());
     }
-}
-
-#[test]
-fn ids_of_forgotten_rooms_are_not_given_again() {
-    let folder = Folder::new();
-    let first = open(&folder);
-    first.fill("short", 1..=5);
-    first.fill("long", 1..=9);
-    first.fill("stays", 1..=3);
-    first.store.forget(&name("long"));
-    first.store.forget(&name("short"));
-    first.store.forget(&name("unknown"));
-    first.store.append(record("short", 1)).unwrap();
-    let refused = first.outcomes("short", 1).pop().unwrap();
-    assert_eq!(refused.result, Err(Failure::OutOfOrder(10)));
-    first.fill("short", 10..=11);
-    drop(first.store);
-    let second = open(&folder);
-    assert_eq!(second.recovered.floor, 10);
-    assert_eq!(second.recovered.rooms.len(), 2);
-    assert_eq!(second.offsets("short"), [10, 11]);
-    assert_eq!(second.offsets("stays"), [1, 2, 3]);
 }
 
 #[test]
@@ -285,7 +327,8 @@ enum Step {
     /// One that does not follow.
     AppendWrong(usize, i8),
     Trim(usize, u8),
-    Forget(usize),
+    /// All are trimmed, and the room goes on later.
+    Jump(usize, u8),
     Wait,
     Reopen,
 }
@@ -297,7 +340,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (room.clone(), prop_oneof![-9..0_i8, 1..9_i8])
             .prop_map(|(room, by)| Step::AppendWrong(room, by)),
         4 => (room.clone(), 0..90_u8).prop_map(|(room, keep)| Step::Trim(room, keep)),
-        1 => room.prop_map(Step::Forget),
+        1 => (room, 0..9_u8).prop_map(|(room, by)| Step::Jump(room, by)),
         1 => Just(Step::Wait),
         1 => Just(Step::Reopen),
     ]
@@ -312,66 +355,69 @@ proptest! {
         let folder = Folder::new();
         let mut it = open(&folder);
         let epoch = it.recovered.epoch;
-        // The first offset that is kept, and the next one.
-        let mut rooms: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        let (mut floor, mut good, mut bad) = (1, 0, 0);
+        // The first offset that is kept, the next one, and one more than the last that was stored.
+        let mut rooms: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
+        let (mut good, mut bad) = (0, 0);
         for step in steps.into_iter().chain([Step::Reopen]) {
             match step {
                 Step::Append(room, len) => {
                     let room = format!("room {room}");
-                    let (_, next) = rooms.entry(room.clone()).or_insert((floor, floor));
+                    let (_, next, end) = rooms.entry(room.clone()).or_insert((1, 1, 1));
                     for _ in 0..len {
                         it.store.append(record(&room, *next)).unwrap();
                         *next += 1;
                         good += 1;
                     }
+                    *end = *next;
                 }
                 Step::AppendWrong(room, by) => {
                     let room = format!("room {room}");
-                    if let Some((_, next)) = rooms.get(&room) {
+                    if let Some((first, next, _)) = rooms.get(&room)
+                        && first < next
+                    {
                         let offset = next.saturating_add_signed(i64::from(by));
                         it.store.append(record(&room, offset)).unwrap();
                         bad += 1;
+                        it.settle(good + bad);
+                        it.pass();
+                        good += 1;
                     }
                 }
                 Step::Trim(room, keep) => {
                     let room = format!("room {room}");
-                    if let Some((first, next)) = rooms.get_mut(&room) {
-                        let stored = format!("{room} is stored");
-                        while it.store.stats().waiting > 0 {
-                            it.outcomes.recv_timeout(LIMIT).expect(&stored);
-                        }
+                    if let Some((first, next, _)) = rooms.get_mut(&room) {
+                        it.settle(good + bad);
                         let from = next.saturating_sub(u64::from(keep)).max(*first);
                         it.store.trim(&name(&room), from);
                         *first = from;
                     }
                 }
-                Step::Forget(room) => {
+                Step::Jump(room, by) => {
                     let room = format!("room {room}");
-                    it.store.forget(&name(&room));
-                    if let Some((_, next)) = rooms.remove(&room) {
-                        floor = floor.max(next);
+                    if let Some((first, next, _)) = rooms.get_mut(&room) {
+                        it.settle(good + bad);
+                        it.store.trim(&name(&room), *next);
+                        *next += u64::from(by);
+                        *first = *next;
                     }
                 }
-                Step::Wait => {
-                    while it.store.stats().waiting > 0 {
-                        it.outcomes.recv_timeout(LIMIT).expect("it is stored");
-                    }
-                }
+                Step::Wait => it.settle(good + bad),
                 Step::Reopen => {
                     drop(it);
                     it = open(&folder);
                     prop_assert_eq!(it.recovered.epoch, epoch);
-                    prop_assert_eq!(it.recovered.floor, floor);
+                    for (name, (_, _, end)) in rooms.extract_if(.., |_, room| room.0 == room.1) {
+                        prop_assert!(it.recovered.rooms.iter().all(|room| *room.name != *name));
+                        prop_assert!(end <= it.recovered.floor);
+                    }
                     prop_assert_eq!(it.recovered.rooms.len(), rooms.len());
-                    for (name, (first, next)) in &rooms {
+                    for (name, (first, next, _)) in &rooms {
                         prop_assert_eq!(it.room(name).next, *next);
                         let expected: Vec<_> =
                             (*first..*next).map(|offset| record(name, offset)).collect();
                         prop_assert_eq!(&it.room(name).records, &expected);
                     }
-                    good = 0;
-                    bad = 0;
+                    (good, bad) = (0, 0);
                 }
             }
             let StoreStats { stored, failed, .. } = it.store.stats();
