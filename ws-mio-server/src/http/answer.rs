@@ -158,7 +158,7 @@ mod tests {
     fn written(answer: &Answer, with: Written<'_>) -> String {
         let mut cork = Cork::default();
         answer.write(&with, &mut cork);
-        String::from_utf8(cork.in_one_piece().unwrap().to_vec()).unwrap()
+        String::from_utf8(cork.in_one_piece(&[]).unwrap().to_vec()).unwrap()
     }
 
     #[test]
