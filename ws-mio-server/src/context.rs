@@ -11,7 +11,7 @@ use crate::admission::{Limits, Register};
 use crate::arriving;
 use crate::auth::Guard;
 use crate::cork::Cork;
-use crate::deflate::Pool;
+use crate::deflate::{Policy, Pool};
 use crate::extra::Extra;
 use crate::http::Services;
 use crate::mailbox::Publication;
@@ -109,7 +109,55 @@ pub(crate) struct Context {
     pub(crate) stopping: bool,
 }
 
+/// What the contexts of all workers have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) admin: Arc<Routes>,
+    pub(crate) metrics: Metrics,
+    pub(crate) register: Arc<Register>,
+    pub(crate) policy: Policy,
+}
+
 impl Context {
+    pub(crate) fn new(
+        worker: u16,
+        counters: Arc<Counters>,
+        services: Services,
+        common: &Common,
+    ) -> Self {
+        Self {
+            worker,
+            now: Instant::from_millis(0),
+            settings: Arc::clone(&common.settings),
+            turn: Duration::ZERO,
+            routes: Arc::clone(&common.routes),
+            admin: Arc::clone(&common.admin),
+            metrics: common.metrics.clone(),
+            register: Arc::clone(&common.register),
+            counters,
+            cork: Cork::default(),
+            arriving: arriving::Pool::default(),
+            topics: Topics::default(),
+            publications: Vec::new(),
+            pool: Pool::new(common.policy.clone()),
+            services,
+            last_call: 0,
+            calls: 0,
+            bodies: 0,
+            has_begun_stream: false,
+            refused: None,
+            closed: None,
+            last: None,
+            missed: None,
+            peer: None,
+            client: None,
+            query: String::new(),
+            stopping: false,
+        }
+    }
+
     /// Forgets what was to be sent.
     pub(crate) fn clear_cork(&mut self) {
         self.cork.clear(&mut self.arriving);

@@ -1,6 +1,10 @@
 //! The bodies of fuzz targets.
 #![allow(clippy::panic, reason = "oracles panic")]
 
+mod requests;
+
+pub use requests::requests;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::Path;

@@ -6,23 +6,17 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
-use std::time::Duration;
 
 use mio::net::TcpListener;
 use mio::{Poll, Waker};
-use ws_proto::keepalive::Instant;
 
-use crate::arriving;
 use crate::builder::Builder;
 use crate::clock::Clock;
-use crate::context::Context;
-use crate::cork::Cork;
-use crate::deflate::Pool;
+use crate::context::{Common, Context};
 use crate::http::Services;
 use crate::listener::{self, Acceptor, Bound, Serves, SocketFile};
 use crate::mailbox::Mailbox;
 use crate::metrics::{Counters, Metrics};
-use crate::topics::Topics;
 use crate::worker::{WAKER, Worker};
 use crate::{Handle, StartError};
 
@@ -103,41 +97,19 @@ impl Builder {
         let deflate_reserved = Arc::clone(&server.policy.reserved);
         let metrics = Metrics { workers: Arc::clone(&counters), deflate_reserved };
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), metrics: metrics.clone(), clock };
-        let (settings, routes) = (Arc::new(server.settings), Arc::new(server.routes));
-        let admin = Arc::new(server.admin);
-        let register = Arc::default();
+        let common = Common {
+            settings: Arc::new(server.settings),
+            routes: Arc::new(server.routes),
+            admin: Arc::new(server.admin),
+            metrics,
+            register: Arc::default(),
+            policy: server.policy,
+        };
         let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
         let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter());
         let workers = of_each.map(|(((worker, poll), listeners), counters)| {
-            let context = Context {
-                worker,
-                now: Instant::from_millis(0),
-                settings: Arc::clone(&settings),
-                turn: Duration::ZERO,
-                routes: Arc::clone(&routes),
-                admin: Arc::clone(&admin),
-                metrics: metrics.clone(),
-                register: Arc::clone(&register),
-                counters: Arc::clone(counters),
-                cork: Cork::default(),
-                arriving: arriving::Pool::default(),
-                topics: Topics::default(),
-                publications: Vec::new(),
-                pool: Pool::new(server.policy.clone()),
-                services: Services(server.services.iter().map(|new| new()).collect()),
-                last_call: 0,
-                calls: 0,
-                bodies: 0,
-                has_begun_stream: false,
-                refused: None,
-                closed: None,
-                last: None,
-                missed: None,
-                peer: None,
-                client: None,
-                query: String::new(),
-                stopping: false,
-            };
+            let services = Services(server.services.iter().map(|new| new()).collect());
+            let context = Context::new(worker, Arc::clone(counters), services, &common);
             let handlers = server.handlers.iter().map(|new| new()).collect();
             Worker::new(
                 poll,
