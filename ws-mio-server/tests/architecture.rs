@@ -58,7 +58,9 @@ fn one_file_reads_the_clock() {
 #[test]
 fn threads_meet_in_the_mailbox() {
     only(&["mailbox.rs", "admission.rs", "store/queue.rs"], &["Mutex", "RwLock"]);
-    only(&["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs", "store"], &["mpsc"]);
+    let channels =
+        ["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs", "store", "fuzzing"];
+    only(&channels, &["mpsc"]);
     only(&["server.rs", "signals.rs", "connect/input.rs", "log.rs", "store/mod.rs"], &["thread::"]);
 }
 
