@@ -18,6 +18,7 @@ use crate::proxy::Trust;
 use crate::rates::{OnRate, Rates};
 use crate::route::{Route, Routes};
 use crate::session::Application;
+use crate::slow::{OnSlow, Patience, SlowPeers, Slowness};
 use crate::{Handler, Network, OriginPattern, Page, ProxyHeader, StartError};
 
 /// What a server is to be: routes, limits, deadlines. See
@@ -26,6 +27,8 @@ use crate::{Handler, Network, OriginPattern, Page, ProxyHeader, StartError};
 pub struct Builder {
     pub(crate) routes: Routes,
     pub(crate) handlers: Vec<Box<dyn Fn() -> Box<dyn Application>>>,
+    /// The paths of their routes.
+    pub(crate) paths: Vec<String>,
     pub(crate) services: Vec<Box<dyn Fn() -> Box<dyn Service>>>,
     /// What is served to those who run the server, if they have an address of their own.
     pub(crate) admin: Routes,
@@ -57,6 +60,7 @@ impl Builder {
             routes: Routes::default(),
             handlers: Vec::new(),
             services: Vec::new(),
+            paths: Vec::new(),
             admin: Routes::default(),
             admin_address: None,
             unix_paths: Vec::new(),
@@ -65,13 +69,12 @@ impl Builder {
             workers: None,
             settings: Settings {
                 max_message: 1024 * 1024,
-                max_queued: 1024 * 1024,
                 max_body: 1024 * 1024,
                 body_timeout: Duration::from_secs(30),
                 keep_alive: Duration::from_secs(30),
                 event_heartbeat: Duration::from_secs(15),
                 handshake_timeout: Duration::from_secs(5),
-                stall_timeout: Duration::from_secs(30),
+                slowness: Slowness { all: Patience::DEFAULT, some: Vec::new() },
                 timing: Timing::default(),
                 origins: Vec::new(),
                 guard: None,
@@ -93,6 +96,7 @@ impl Builder {
         match u16::try_from(self.handlers.len()) {
             Ok(number) => {
                 self.handlers.push(Box::new(move || Box::new(handler.clone())));
+                self.paths.push(path.to_owned());
                 self.insert(path, Route::WebSocket(number))
             }
             Err(_) => {
@@ -239,18 +243,36 @@ impl Builder {
         self
     }
 
-    /// How many bytes may wait for a peer that does not take them; a peer with more is closed with code
-    /// 1013. Replies to what the peer itself has sent may take as much as a message of
-    /// [`max_message`](Self::max_message) more. Default: 1 MiB.
+    /// How many bytes may wait for a peer that does not take them; beyond, it is
+    /// [closed](Self::on_slow) with code 1013. Replies to what the peer itself has sent may take as much as a
+    /// message of [`max_message`](Self::max_message) more. Default: 1 MiB.
     pub const fn max_queued(mut self, bytes: usize) -> Self {
-        self.settings.max_queued = bytes;
+        self.settings.slowness.all.max_queued = bytes;
         self
     }
 
-    /// How long bytes may wait for a peer that takes none of them, until it is closed with code 1013.
-    /// Default: 30 s.
+    /// How long bytes may wait for a peer that takes none of them, until it is [closed](Self::on_slow) with
+    /// code 1013. Default: 30 s.
     pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.stall_timeout = timeout;
+        self.settings.slowness.all.stall_timeout = timeout;
+        self
+    }
+
+    /// What happens to a peer for which more waits than [`max_queued`](Self::max_queued), or for longer than
+    /// [`stall_timeout`](Self::stall_timeout). Default: [`OnSlow::Close`].
+    pub const fn on_slow(mut self, on_slow: OnSlow) -> Self {
+        self.settings.slowness.all.on_slow = on_slow;
+        self
+    }
+
+    /// The same for one route alone, by the path that it was added with before; what is set later goes before
+    /// what was set earlier.
+    pub fn slow_peers(mut self, path: &str, slow: SlowPeers) -> Self {
+        if !self.paths.iter().any(|known| known == path) {
+            let problem = "no WebSocket route has this path".to_owned();
+            self.error.get_or_insert(StartError::Route(path.to_owned(), problem));
+        }
+        self.settings.slowness.some.push((path.to_owned(), slow));
         self
     }
 

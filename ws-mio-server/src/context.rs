@@ -21,6 +21,7 @@ use crate::proxy::Trust;
 use crate::rates::Rates;
 use crate::record::{CloseRecord, Last};
 use crate::route::Routes;
+use crate::slow::{Patiences, Slowness};
 use crate::tls::Tls;
 use crate::topics::Topics;
 
@@ -28,9 +29,9 @@ use crate::topics::Topics;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) max_message: u64,
-    pub(crate) max_queued: usize,
     pub(crate) handshake_timeout: Duration,
-    pub(crate) stall_timeout: Duration,
+    /// What becomes of peers that do not take what is sent to them.
+    pub(crate) slowness: Slowness,
     pub(crate) timing: Timing,
     /// How large a body may be, unless a service says otherwise.
     pub(crate) max_body: usize,
@@ -65,6 +66,10 @@ pub(crate) struct Context {
     pub(crate) turn: Duration,
     pub(crate) settings: Arc<Settings>,
     pub(crate) routes: Arc<Routes>,
+    /// The paths of those that lead to WebSockets, by their numbers.
+    pub(crate) paths: Arc<[String]>,
+    /// How slow the peers of each may be.
+    pub(crate) patiences: Patiences,
     /// What is served to those who run the server.
     pub(crate) admin: Arc<Routes>,
     pub(crate) counters: Arc<Counters>,
@@ -114,6 +119,8 @@ pub(crate) struct Context {
 pub(crate) struct Common {
     pub(crate) settings: Arc<Settings>,
     pub(crate) routes: Arc<Routes>,
+    /// The paths of those that lead to WebSockets, by their numbers.
+    pub(crate) paths: Arc<[String]>,
     pub(crate) admin: Arc<Routes>,
     pub(crate) metrics: Metrics,
     pub(crate) register: Arc<Register>,
@@ -133,6 +140,8 @@ impl Context {
             settings: Arc::clone(&common.settings),
             turn: Duration::ZERO,
             routes: Arc::clone(&common.routes),
+            paths: Arc::clone(&common.paths),
+            patiences: Patiences::new(&common.settings.slowness, &common.paths),
             admin: Arc::clone(&common.admin),
             metrics: common.metrics.clone(),
             register: Arc::clone(&common.register),

@@ -9,11 +9,11 @@ use ws_proto::keepalive::Instant;
 use crate::Identity;
 use crate::admission::Place;
 use crate::arriving::Arriving;
-use crate::context::Settings;
 use crate::outbox::Outbox;
 use crate::rates::Spent;
 use crate::record::Cause;
 use crate::route::Params;
+use crate::slow::Patience;
 use crate::tls::Stream;
 
 /// What only some connections have, at some time.
@@ -39,7 +39,8 @@ pub(crate) struct Extra {
     pub(crate) deflater: Option<Deflater>,
     /// A message that has come in part.
     pub(crate) message: Option<Arriving>,
-    /// When the peer last took something of the outbox, or the outbox was empty.
+    /// When the peer last took something of the outbox, or the outbox was empty, or all that had waited too
+    /// long was dropped.
     pub(crate) progress: Instant,
 }
 
@@ -53,14 +54,14 @@ impl Extra {
             && self.tls.is_none()
             && self.cause.is_none()
             && self.topics.is_empty()
-            && self.outbox.is_empty()
+            && self.outbox.is_idle()
             && self.inflater.is_none()
             && self.deflater.is_none()
             && self.message.is_none()
     }
 
     /// When a peer that takes nothing has had its time.
-    pub(crate) fn stalled_at(&self, settings: &Settings) -> Option<Instant> {
-        (!self.outbox.is_empty()).then(|| self.progress.after(settings.stall_timeout))
+    pub(crate) fn stalled_at(&self, patience: Patience) -> Option<Instant> {
+        (!self.outbox.is_empty()).then(|| self.progress.after(patience.stall_timeout))
     }
 }

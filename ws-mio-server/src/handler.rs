@@ -48,10 +48,18 @@ pub trait Handler: Send + 'static {
     /// A peer has sent a whole message.
     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>);
 
-    /// A peer that had more than 64 KiB in its queue ([`Peer::queued`]) has taken all of it. With less it
-    /// is not called: whoever waits for it must have sent more.
+    /// A peer that had more than 64 KiB in its queue ([`Peer::queued`]) has taken all of it, but for messages
+    /// that may be dropped. With less it is not called: whoever waits for it must have sent more.
     fn on_drain(&mut self, peer: &mut Peer<'_>) {
         let _ = peer;
+    }
+
+    /// So many messages to topics were dropped that waited for a peer which did not take them
+    /// ([`OnSlow::DropOldest`](crate::OnSlow::DropOldest)). It is called before anything behind the gap goes
+    /// out, and what is sent to the peer in this call goes out in the gap: that it has to ask for the whole
+    /// state again, for example. It is called again when more are dropped later.
+    fn on_gap(&mut self, peer: &mut Peer<'_>, messages: u32) {
+        let _ = (peer, messages);
     }
 
     /// A peer's connection has ended, or can't be used any more: called once for each

@@ -27,8 +27,9 @@
 //! What is refused, and how each open connection ended, is told by `tracing` events: ends that went well at
 //! the level `debug`, all else at `info`.
 //!
-//! An idle connection owns no buffer. What is sent to a peer that does not read is bounded
-//! ([`Builder::max_queued`]), and a peer that does not take its replies is not read from.
+//! An idle connection owns no buffer. What is sent to a peer that does not read is bounded in bytes and in
+//! age ([`Builder::max_queued`], [`Builder::stall_timeout`], [`Builder::slow_peers`] for a route alone), and a
+//! peer that does not take its replies is not read from. Pings and pongs pass what waits.
 
 mod admission;
 mod arriving;
@@ -67,6 +68,7 @@ mod session;
 #[cfg(feature = "_settings")]
 pub mod settings;
 mod shared;
+mod slow;
 mod start_error;
 #[cfg(feature = "store")]
 pub mod store;
@@ -96,6 +98,7 @@ pub use rates::OnRate;
 pub use route::Page;
 pub use server::Server;
 pub use shared::Shared;
+pub use slow::{OnSlow, SlowPeers};
 pub use start_error::StartError;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};

@@ -71,7 +71,7 @@ impl Peer<'_> {
     /// What the kernel does not take is queued; a peer with more than 64 KiB in its queue is not read
     /// from until it has taken them. One that is sent more than the limit
     /// ([`Builder::max_queued`](crate::Builder::max_queued)) and a message beyond what it asked for by
-    /// its own messages is closed with code 1013.
+    /// its own messages is closed with code 1013. What is sent so is never dropped otherwise.
     // In line, so that an echo of a small message is a few comparisons.
     #[inline(always)]
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
@@ -134,7 +134,7 @@ impl Peer<'_> {
         let reason = reason.get(..reason.floor_char_boundary(123)).unwrap_or(reason);
         // It fails only when the connection is closing already.
         if self.connection.close(code, reason, &mut self.context.cork).is_ok() {
-            let cause = Cause::new(code, reason);
+            let cause = Cause::new(code, reason, self.queued());
             self.extra.get_or_insert_default().cause = Some(Box::new(cause));
         }
     }

@@ -16,6 +16,8 @@ pub(crate) struct CloseRecord {
     /// Why this end closed it. What a peer gives as its reason has no place in a log.
     reason: String,
     queued: usize,
+    /// How many messages were dropped because the peer did not take them.
+    dropped: u32,
     /// In seconds.
     age: f64,
     last: Last,
@@ -60,11 +62,13 @@ impl Last {
 pub(crate) struct Cause {
     code: u16,
     reason: Box<str>,
+    /// How much waited for the peer.
+    queued: usize,
 }
 
 impl Cause {
-    pub(crate) fn new(code: CloseCode, reason: &str) -> Self {
-        Self { code: code.get(), reason: reason.into() }
+    pub(crate) fn new(code: CloseCode, reason: &str, queued: usize) -> Self {
+        Self { code: code.get(), reason: reason.into(), queued }
     }
 }
 
@@ -92,11 +96,13 @@ impl CloseRecord {
             (None, EndedBy::Server) => ending.reason.to_owned(),
             (None, EndedBy::Peer | EndedBy::Network) => String::new(),
         };
+        let queued = extra.map_or(0, |extra| extra.outbox.len());
         Some(Self {
             by: ending.by,
             code,
             reason,
-            queued: extra.map_or(0, |extra| extra.outbox.len()),
+            queued: cause.map_or(queued, |cause| cause.queued),
+            dropped: extra.map_or(0, |extra| extra.outbox.dropped()),
             age: 0.0,
             last: Last::Nothing,
             user: extra.and_then(|extra| extra.identity.as_deref()).map(user),
@@ -119,7 +125,7 @@ impl CloseRecord {
     /// Writes the line. A good end is told at the level `debug`, any other at `info`.
     pub(crate) fn log(self, peer: Option<SocketAddr>) {
         let peer = peer.map(|peer| peer.to_string());
-        let Self { by, code, reason, queued, age, last, user, client } = self;
+        let Self { by, code, reason, queued, dropped, age, last, user, client } = self;
         let last = last.name();
         let by_whom = by.name();
         if is_good(by, code) {
@@ -131,6 +137,7 @@ impl CloseRecord {
                 code,
                 reason,
                 queued,
+                dropped,
                 age,
                 last,
                 "closed"
@@ -144,6 +151,7 @@ impl CloseRecord {
                 code,
                 reason,
                 queued,
+                dropped,
                 age,
                 last,
                 "closed"

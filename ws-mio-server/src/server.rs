@@ -100,6 +100,7 @@ impl Builder {
         let common = Common {
             settings: Arc::new(server.settings),
             routes: Arc::new(server.routes),
+            paths: server.paths.into(),
             admin: Arc::new(server.admin),
             metrics,
             register: Arc::default(),

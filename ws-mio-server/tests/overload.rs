@@ -158,3 +158,41 @@ fn many_peers_that_never_read_their_replies_take_no_more_than_their_limits() {
     assert!(queued < PEERS * 160 * 1024, "{queued} bytes wait");
     assert!(after < before + queued + queued / 4 + 8 * MIB, "{before}, {after}, {queued} wait");
 }
+
+#[test]
+fn what_is_set_for_slow_peers_is_what_happens_to_them() {
+    let relay = "/relay/{room} on-slow=drop-oldest max-queued=64KiB stall-timeout=1h";
+    let arguments = ["--workers", "1", "--log-level", "error", "--deflate", "off"];
+    let set = ["--slow-peers", relay, "--stall-timeout", "500ms", "--close-timeout", "500ms"];
+    let program = Program::with(&[&arguments[..], &set].concat());
+    let [mut deaf, mut loud] = [0; 2].map(|_| program.open("/relay/room"));
+    let dropped = "wsmio_dropped_messages_total{cause=\"bytes\"}";
+    let mut sent = 0_u32;
+    while metric(&program, dropped) == 0 {
+        for _ in 0..20 {
+            loud.send(BINARY, &[&sent.to_be_bytes()[..], &[0; 16 * 1024]].concat());
+            sent += 1;
+        }
+        assert!(sent < 5000, "nothing is dropped");
+    }
+    // One that does not read its replies has less time.
+    let mut silent = program.open("/echo");
+    silent.stream.set_nonblocking(true).unwrap();
+    let message = frame(BINARY, &[0; 60_000]);
+    let closed = "wsmio_closed_total{by=\"server\",code=\"1013\"}";
+    let (begun, mut written) = (Instant::now(), 0);
+    while metric(&program, closed) == 0 {
+        while let Ok(n) = silent.stream.write(&message[written % message.len()..]) {
+            written += n;
+        }
+        assert!(begun.elapsed() < common::LIMIT, "it is not closed");
+    }
+    assert_eq!(metric(&program, "wsmio_slow_peers_total{limit=\"age\",policy=\"close\"}"), 1);
+    // The other is still there, and comes to the newest message.
+    let mut last = 0;
+    while last + 1 < sent {
+        let frame = deaf.frame();
+        assert_eq!((frame.start, frame.payload.len()), (BINARY, 4 + 16 * 1024));
+        last = u32::from_be_bytes(*frame.payload.first_chunk().unwrap());
+    }
+}

@@ -5,10 +5,12 @@
 
 mod histogram;
 mod labelled;
+mod slow;
 mod text;
 
 pub(crate) use histogram::Histogram;
 pub(crate) use labelled::{Answers, Closes, Refusals};
+pub(crate) use slow::{DropCause, Drops, SlowPeers};
 pub(crate) use text::CONTENT_TYPE;
 
 use std::sync::Arc;
@@ -35,8 +37,10 @@ pub(crate) struct Counters {
     pub(crate) delivered: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) bytes_sent: Counter,
-    /// Bytes that were queued when their connection was dropped.
-    pub(crate) bytes_dropped: Counter,
+    /// What was queued and not sent.
+    pub(crate) drops: Drops,
+    /// How often a peer was too slow.
+    pub(crate) slow: SlowPeers,
     pub(crate) reads: Counter,
     pub(crate) writes: Counter,
     /// Connections that were closed because the server drains.

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 use std::sync::atomic::Ordering;
 
 use super::histogram::BOUNDS;
-use super::{Counters, Histogram, Metrics};
+use super::{Counters, Drops, Histogram, Metrics, SlowPeers};
 
 /// The `Content-Type` of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -19,6 +19,7 @@ impl Display for Metrics {
         self.refused(f)?;
         self.answered(f)?;
         self.closed(f)?;
+        self.slow(f)?;
         let turns = "How long turns of the event loops took, in seconds.";
         self.histogram(f, "turn_seconds", turns, |worker| &worker.turns)?;
         let deliveries = "How long messages to topics took until they were sent, in seconds, \
@@ -60,16 +61,13 @@ impl Metrics {
 
     fn counters(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         type Of = fn(&Counters) -> u64;
-        let all: [(&str, &str, Of); 14] = [
+        let all: [(&str, &str, Of); 13] = [
             ("handshakes_accepted", "Opening handshakes accepted.", |c| c.accepted.get()),
             ("messages_received", "Messages received.", |c| c.messages.get()),
             ("messages_published", "Messages published to topics.", |c| c.published.get()),
             ("messages_delivered", "Copies of them queued for subscribers.", |c| c.delivered.get()),
             ("bytes_received", "Bytes read from sockets.", |c| c.bytes_received.get()),
             ("bytes_sent", "Bytes written to sockets.", |c| c.bytes_sent.get()),
-            ("bytes_dropped", "Bytes queued for connections that were dropped.", |c| {
-                c.bytes_dropped.get()
-            }),
             ("reads", "Reads from sockets.", |c| c.reads.get()),
             ("writes", "Writes to sockets.", |c| c.writes.get()),
             ("drained", "Connections closed because the server drains.", |c| c.drained.get()),
@@ -126,6 +124,38 @@ impl Metrics {
         }
         for ((by, code), count) in sums {
             writeln!(f, "wsmio_closed_total{{by=\"{by}\",code=\"{code}\"}} {count}")?;
+        }
+        Ok(())
+    }
+
+    fn slow(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let help = "How often too much waited for a peer, or for too long, by what happened.";
+        head(f, "slow_peers_total", "counter", help)?;
+        for (i, (limit, on_slow, _)) in SlowPeers::default().each().enumerate() {
+            let (limit, policy) = (limit.name(), on_slow.name());
+            let count = self.sum(|worker| worker.slow.each().nth(i).map_or(0, |(_, _, c)| c.get()));
+            writeln!(f, "wsmio_slow_peers_total{{limit=\"{limit}\",policy=\"{policy}\"}} {count}")?;
+        }
+        type Of = fn(&Drops) -> Vec<(&'static str, u64)>;
+        let all: [(&str, &str, Of); 2] = [
+            ("dropped_messages_total", "Messages that were queued and not sent, by why.", |d| {
+                d.each().map(|(cause, messages, _)| (cause, messages)).collect()
+            }),
+            ("dropped_bytes_total", "Bytes that were queued and not sent, by why.", |d| {
+                d.each().map(|(cause, _, bytes)| (cause, bytes)).collect()
+            }),
+        ];
+        for (name, help, of) in all {
+            head(f, name, "counter", help)?;
+            let mut sums = of(&Drops::default());
+            for worker in &*self.workers {
+                for ((_, sum), (_, count)) in sums.iter_mut().zip(of(&worker.drops)) {
+                    *sum = sum.wrapping_add(count);
+                }
+            }
+            for (cause, count) in sums {
+                writeln!(f, "wsmio_{name}{{cause=\"{cause}\"}} {count}")?;
+            }
         }
         Ok(())
     }

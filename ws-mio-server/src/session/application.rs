@@ -5,6 +5,7 @@ use std::num::Wrapping;
 use ws_proto::deflate::Inflater;
 use ws_proto::{CloseCode, Error, Event, Input, Kind, Part, Scratch, State};
 
+use super::slow::{pass, waiting};
 use crate::Handler;
 use crate::arriving::Arriving;
 use crate::context::Context;
@@ -105,8 +106,7 @@ fn serve_one<'b>(
             return Some((input, last));
         }
         Ok(Some(Event::Ping(_))) => {
-            // The cork takes everything.
-            let _ = peer.connection.poll_transmit(&mut peer.context.cork);
+            pong(peer);
             return Some((input, Last::Ping));
         }
         Ok(Some(Event::Pong(_))) => return Some((input, Last::Pong)),
@@ -114,6 +114,19 @@ fn serve_one<'b>(
     };
     end(ending, peer, handler);
     Some((input, last))
+}
+
+/// Answers a ping; the answer passes what waits.
+fn pong(peer: &mut Peer<'_>) {
+    // Cork and vector take everything.
+    match waiting(peer.extra) {
+        None => _ = peer.connection.poll_transmit(&mut peer.context.cork),
+        Some(outbox) => {
+            let mut frame = Vec::new();
+            let _ = peer.connection.poll_transmit(&mut frame);
+            pass(&frame, outbox, peer.context);
+        }
+    }
 }
 
 fn failure(error: Error) -> Ending<'static> {

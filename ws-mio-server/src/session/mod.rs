@@ -6,6 +6,7 @@ mod asking;
 mod open;
 mod opening;
 mod serving;
+mod slow;
 
 use std::mem;
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use std::sync::Arc;
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
-use crate::context::{Context, Settings};
+use crate::context::Context;
 use crate::extra::Extra;
 use crate::frame::Frame;
 use crate::http::Answer;
 use crate::id::Key;
 use crate::listener::Serves;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Worth};
 use crate::rates::OnRate;
 use crate::tls::Stream;
 pub(crate) use application::Application;
@@ -30,9 +31,6 @@ use serving::Serving;
 
 /// A peer with more bytes than this in its queue is not read from.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
-
-/// The reason for closing a peer that takes nothing of what waits for it.
-const STALLED: &str = "you do not read what is sent to you";
 
 /// The handlers of one worker, by the number of their route.
 pub(crate) type Handlers = [Box<dyn Application>];
@@ -205,7 +203,9 @@ impl Session {
     /// answered, is refused, and a stream of events ended.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str, context: &mut Context) {
         match &mut self.phase {
-            Phase::Open(open) => open.close(code, reason, &mut self.extra, context),
+            Phase::Open(open) => {
+                open.close(code, reason, &mut context.cork, &mut self.extra, context.now);
+            }
             Phase::Serving(serving) => serving.close(code, reason, &mut self.extra, context),
             Phase::Opening(opening) if opening.is_idle() => {
                 self.phase = Phase::Ending { since: context.now };
@@ -217,12 +217,15 @@ impl Session {
 
     /// A deadline may have come.
     pub(crate) fn expire(&mut self, context: &mut Context) -> Fate {
-        let (now, settings) = (context.now, Arc::clone(&context.settings));
+        let now = context.now;
+        let stalls = self.stalls_at(context).is_some_and(|at| at <= now);
+        if stalls && self.listens() {
+            self.stalled(context);
+        }
         let is_owing = self.queued() > 0;
         match &mut self.phase {
             Phase::Opening(opening) if opening.is_idle() && is_owing => {
-                let stalled = self.extra.as_ref().and_then(|extra| extra.stalled_at(&settings));
-                match stalled.is_some_and(|at| at <= now) {
+                match stalls {
                     true => self.phase = Phase::Ending { since: now },
                     false => opening.wait_on(now),
                 }
@@ -241,37 +244,41 @@ impl Session {
                 }
                 Fate::Lives
             }
-            Phase::Open(open) => {
-                let stalled = self.extra.as_ref().and_then(|extra| extra.stalled_at(&settings));
-                if stalled.is_some_and(|at| at <= now) {
-                    open.close(CloseCode::TRY_AGAIN_LATER, STALLED, &mut self.extra, context);
-                }
-                open.expire(context)
-            }
+            Phase::Open(open) => open.expire(&mut self.extra, context),
             Phase::Ending { since } | Phase::Ended { since } => {
-                let expired = since.after(settings.timing.close_within) <= now;
+                let expired = since.after(context.settings.timing.close_within) <= now;
                 if expired { Fate::Dies } else { Fate::Lives }
             }
         }
     }
 
     /// When [`expire`](Self::expire) is due next.
-    pub(crate) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+    pub(crate) fn deadline(&self, context: &Context) -> Option<Instant> {
+        let settings = &context.settings;
         match &self.phase {
             Phase::Opening(opening) => earlier(self.delayed_until(), opening.deadline(settings)),
             Phase::Serving(serving) => {
-                earlier(self.delayed_until(), serving.deadline(self.extra.as_deref(), settings))
+                let due = serving.deadline(self.extra.as_deref(), settings);
+                let due = earlier(self.delayed_until(), due);
+                [due, self.stalls_at(context)].into_iter().flatten().min()
             }
             Phase::Open(open) => {
-                let stalled = match &self.extra {
-                    Some(extra) if open.is_open() => extra.stalled_at(settings),
-                    _ => None,
-                };
-                [stalled, open.deadline(settings), self.delayed_until()].into_iter().flatten().min()
+                let stalls = self.stalls_at(context);
+                [stalls, open.deadline(settings), self.delayed_until()].into_iter().flatten().min()
             }
             Phase::Ending { since } | Phase::Ended { since } => {
                 Some(since.after(settings.timing.close_within))
             }
+        }
+    }
+
+    /// When the peer will have taken nothing for too long.
+    fn stalls_at(&self, context: &Context) -> Option<Instant> {
+        match &self.extra {
+            Some(extra) if self.listens() || self.is_opening() => {
+                extra.stalled_at(self.patience(context))
+            }
+            _ => None,
         }
     }
 
@@ -291,7 +298,8 @@ impl Session {
         if rates.on_rate == OnRate::Close
             && let Some(open) = open.filter(|open| open.is_open())
         {
-            open.close(CloseCode::POLICY_VIOLATION, excess, &mut self.extra, context);
+            let (cork, code) = (&mut context.cork, CloseCode::POLICY_VIOLATION);
+            open.close(code, excess, cork, &mut self.extra, context.now);
             return false;
         }
         true
@@ -363,7 +371,7 @@ impl Session {
     }
 
     /// Queues a frame that other connections get, too, if messages can be sent to this one.
-    pub(crate) fn queue_frame(&mut self, frame: &Frame, context: &mut Context) {
+    pub(crate) fn queue_frame(&mut self, frame: &Frame, worth: Worth, context: &mut Context) {
         let Phase::Open(open) = &self.phase else { return self.queue_event(frame, context) };
         let window = open.deflate().map(|agreement| agreement.sent.window);
         let deflater = window.and_then(|window| context.pool.deflater(window).zip(Some(window)));
@@ -374,7 +382,8 @@ impl Session {
             // The peer's window moves on by a message that its own deflater has not seen.
             own.reset();
         }
-        self.outbox(context.now).push_shared(deflated.unwrap_or_else(|| frame.plain()));
+        let frame = deflated.unwrap_or_else(|| frame.plain());
+        self.outbox(context.now).push_shared(frame, worth);
     }
 
     /// Queues a message as an event, if the peer has a stream of events and the message is text.
@@ -382,13 +391,19 @@ impl Session {
         if self.listens()
             && let Some(event) = frame.event()
         {
-            self.outbox(context.now).push_shared(event);
+            self.outbox(context.now).push_shared(event, Worth::Kept);
         }
     }
 
     /// Bytes that wait to be sent.
     pub(crate) fn queued(&self) -> usize {
         self.extra.as_ref().map_or(0, |extra| extra.outbox.len())
+    }
+
+    /// These bytes were sent before anything was queued; what is queued next goes on where they end.
+    pub(crate) fn begin_queue<'b>(&mut self, sent: impl Iterator<Item = &'b [u8]>, now: Instant) {
+        let outbox = self.outbox(now);
+        sent.for_each(|bytes| outbox.begin_behind(bytes));
     }
 
     /// What waits to be sent.

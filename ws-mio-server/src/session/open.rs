@@ -5,9 +5,10 @@ use std::mem;
 use ws_proto::deflate::Agreement;
 use ws_proto::handshake::Agreed;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
-use ws_proto::{CloseCode, Config, Connection, Parked, Scratch, Server, State, Transport};
+use ws_proto::{CloseCode, Config, Connection, Parked, Scratch, Server, Sink, State, Transport};
 
 use super::application::{Application, serve_in_place};
+use super::slow::{pass, waiting};
 use super::{Fate, Handlers};
 use crate::arriving::Arriving;
 use crate::context::{Context, Settings};
@@ -253,27 +254,66 @@ impl Open {
         }
     }
 
+    /// Tells the handler that messages were dropped. What it sends goes out before others that wait, so it
+    /// can't refer to them by compression.
+    pub(super) fn gap(
+        &mut self,
+        key: Key,
+        messages: u32,
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) {
+        let now = context.now;
+        let state = self.connection.with(|connection| {
+            if let Some(handler) = handlers.get_mut(usize::from(self.route))
+                && connection.state() == State::Open
+            {
+                let deflate = None;
+                let framed = None;
+                handler.on_gap(
+                    &mut Peer { key, connection, deflate, extra, context, framed },
+                    messages,
+                );
+            }
+            connection.state()
+        });
+        if state != State::Open {
+            self.keepalive.closing(now);
+            forget_messages(extra);
+        }
+    }
+
     pub(super) fn close(
         &mut self,
         code: CloseCode,
         reason: &str,
+        out: &mut impl Sink,
         extra: &mut Option<Box<Extra>>,
-        context: &mut Context,
+        now: Instant,
     ) {
         // It fails only when the connection is closing already.
-        if self.connection.with(|c| c.close(code, reason, &mut context.cork)).is_ok() {
-            extra.get_or_insert_default().cause = Some(Box::new(Cause::new(code, reason)));
+        if self.connection.with(|c| c.close(code, reason, out)).is_ok() {
+            let extra = extra.get_or_insert_default();
+            extra.cause = Some(Box::new(Cause::new(code, reason, extra.outbox.len())));
         }
-        self.keepalive.closing(context.now);
+        self.keepalive.closing(now);
         forget_messages(extra);
     }
 
-    pub(super) fn expire(&mut self, context: &mut Context) -> Fate {
+    pub(super) fn expire(&mut self, extra: &mut Option<Box<Extra>>, context: &mut Context) -> Fate {
         match self.keepalive.poll(&context.settings.timing, context.now) {
             Due::Nothing(_) => Fate::Lives,
             Due::Ping => {
                 // It fails only when the connection is closing.
-                let _ = self.connection.with(|c| c.ping(&[], &mut context.cork));
+                self.connection.with(|connection| match waiting(extra) {
+                    None => drop(connection.ping(&[], &mut context.cork)),
+                    Some(outbox) => {
+                        let mut frame = Vec::new();
+                        let _ = connection.ping(&[], &mut frame);
+                        pass(&frame, outbox, context);
+                    }
+                });
                 Fate::Lives
             }
             Due::Dead => {
@@ -289,6 +329,11 @@ impl Open {
 
     pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
         self.keepalive.deadline(&settings.timing)
+    }
+
+    /// The number of the connection's route.
+    pub(super) const fn route(&self) -> u16 {
+        self.route
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

@@ -10,7 +10,7 @@ use super::answer::{STOPPING, respond, shown_to};
 use super::asking::Asked;
 use super::open::tenths;
 use super::opening::Opening;
-use super::{Fate, Phase, STALLED, Step};
+use super::{Fate, Phase, Step};
 use crate::context::{Context, Settings};
 use crate::extra::Extra;
 use crate::http::body::BodyReader;
@@ -237,7 +237,8 @@ impl Serving {
             Stage::Events { .. } => {
                 // The cork takes everything.
                 let _ = context.cork.put(&closing(code, reason), &[]);
-                extra.get_or_insert_default().cause = Some(Box::new(Cause::new(code, reason)));
+                let extra = extra.get_or_insert_default();
+                extra.cause = Some(Box::new(Cause::new(code, reason, extra.outbox.len())));
                 self.finish(context);
                 self.stage = Stage::Over { since: context.now, closed: Some(code) };
                 self.end(context);
@@ -274,11 +275,7 @@ impl Serving {
     ) -> (Fate, Option<Phase>) {
         let now = context.now;
         let due = self.deadline(extra.as_deref(), &context.settings) <= now;
-        let stalled = extra.as_ref().and_then(|extra| extra.stalled_at(&context.settings));
         match &mut self.stage {
-            Stage::Events { .. } if stalled.is_some_and(|at| at <= now) => {
-                self.close(CloseCode::TRY_AGAIN_LATER, STALLED, extra, context);
-            }
             _ if !due => {}
             Stage::Body(_) => self.refuse(408, &[], "the body did not come in time", context),
             Stage::Answer { otherwise, .. } => {
@@ -301,13 +298,10 @@ impl Serving {
 
     /// When [`expire`](Self::expire) is due next.
     pub(super) fn deadline(&self, extra: Option<&Extra>, settings: &Settings) -> Instant {
-        let stalled = extra.and_then(|extra| extra.stalled_at(settings));
         match &self.stage {
             Stage::Body(_) => self.since.after(settings.body_timeout),
             Stage::Answer { by, .. } => *by,
-            Stage::Events { next_comment } => {
-                stalled.map_or(*next_comment, |stalled| stalled.min(*next_comment))
-            }
+            Stage::Events { next_comment } => *next_comment,
             // Whoever goes on to take the answer gets all of it.
             Stage::Over { since, .. } => {
                 let progress = extra.filter(|extra| !extra.outbox.is_empty());

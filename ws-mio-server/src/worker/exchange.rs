@@ -7,6 +7,7 @@ use super::Worker;
 use crate::Answer;
 use crate::id::Key;
 use crate::mailbox::{Command, Publication};
+use crate::outbox::Worth;
 
 /// What the mailbox of another worker had no room for, by its lanes.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ impl Worker {
             if except.is_none_or(|except| except.key != key)
                 && let Some(slot) = slots.get_mut(key)
             {
-                slot.push(&publication.frame, context);
+                slot.push(&publication.frame, Worth::Droppable, context);
                 slot.mark_dirty(key, &mut self.dirty);
                 count = count.saturating_add(1);
             }
@@ -125,7 +126,7 @@ impl Worker {
                 Command::Deliver(publication) => self.deliver(&publication),
                 Command::Send(key, frame) => {
                     if let Some(slot) = self.slots.get_mut(key) {
-                        slot.push(&frame, &mut self.context);
+                        slot.push(&frame, Worth::Kept, &mut self.context);
                         slot.mark_dirty(key, &mut self.dirty);
                     }
                 }

@@ -30,6 +30,7 @@ use crate::context::Context;
 use crate::id::Key;
 use crate::listener::Bound;
 use crate::mailbox::Mailbox;
+use crate::metrics::DropCause;
 use crate::session::{Application, Fate, HIGH_WATER, Read};
 use crate::timer::{Tick, Wheel};
 use accept::{Listener, Reserve};
@@ -338,14 +339,18 @@ impl Worker {
     /// What follows from how much is queued for a connection.
     fn finish(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
+        if slot.session.is_at_gap() {
+            slot.session.tell_gap(key, &mut self.handlers, &mut self.context);
+            return self.flush(key);
+        }
         let queued = slot.unsent();
-        if slot.paused && queued == 0 {
+        if slot.paused && slot.owed(&self.context) == 0 {
             slot.paused = false;
             slot.mark_ready(key, &mut self.ready);
             slot.session.drained(key, &mut self.handlers, &mut self.context);
             return self.settle(key);
         }
-        slot.paused |= queued > HIGH_WATER;
+        slot.paused |= queued > HIGH_WATER && slot.owed(&self.context) > HIGH_WATER;
         if queued == 0 && slot.session.is_ended() {
             return self.remove(key);
         }
@@ -366,9 +371,9 @@ impl Worker {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.session.lost(key, &mut self.handlers, &mut self.context);
         report(slot, &mut self.context);
-        let queued = slot.session.queued();
-        self.context.counters.bytes_dropped.add_len(queued);
-        self.context.counters.unqueue(queued);
+        let rest = slot.session.rest();
+        self.context.counters.drops.add(DropCause::Ended, rest);
+        self.context.counters.unqueue(rest.bytes);
         // Nothing can be sent to it.
         self.context.clear_cork();
         for topic in slot.session.take_topics() {

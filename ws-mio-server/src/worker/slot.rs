@@ -9,12 +9,11 @@ use mio::{Interest, Poll, Token};
 use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags};
 use slotmap::Key as _;
 use socket2::SockRef;
-use ws_proto::CloseCode;
 
 use crate::context::Context;
 use crate::frame::Frame;
 use crate::id::Key;
-use crate::outbox::BATCH;
+use crate::outbox::{BATCH, Worth};
 use crate::session::{Read, Session};
 use crate::timer::{Tick, Wheel};
 
@@ -73,7 +72,7 @@ impl Slot {
 
     /// Has the network say when the peer of a stream of events is gone, for it never says anything itself.
     pub(super) fn bound_silence(&self, context: &Context) {
-        let within = context.settings.stall_timeout;
+        let within = self.session.patience(context).stall_timeout;
         if !self.is_local
             && let Err(error) = SockRef::from(&self.stream).set_tcp_user_timeout(Some(within))
         {
@@ -131,7 +130,7 @@ impl Slot {
     }
 
     pub(super) fn schedule(&mut self, key: Key, wheel: &mut Wheel<Key>, context: &Context) {
-        let Some(deadline) = self.session.deadline(&context.settings) else { return };
+        let Some(deadline) = self.session.deadline(context) else { return };
         let tick = Tick::at(deadline);
         if tick < self.timer {
             self.timer = wheel.insert(tick, key);
@@ -215,7 +214,7 @@ impl Slot {
         context: &mut Context,
         read: &[u8],
     ) -> io::Result<()> {
-        let Context { cork, arriving, counters, settings, now, .. } = &mut *context;
+        let Context { cork, arriving, counters, now, .. } = &mut *context;
         while !self.is_tls && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
             let result = match cork.in_one_piece(read) {
@@ -241,6 +240,9 @@ impl Slot {
         }
         let rest = cork.len().saturating_sub(sent);
         if rest > 0 {
+            if sent > 0 {
+                self.session.begin_queue(first(cork.pieces(read), sent), *now);
+            }
             for piece in cork.pieces(read) {
                 let skip = sent.min(piece.len());
                 sent = sent.saturating_sub(skip);
@@ -251,40 +253,46 @@ impl Slot {
         if rest > 0 {
             counters.queue(rest);
         }
-        let limit = usize::try_from(settings.max_message).unwrap_or(usize::MAX);
-        if self.session.queued() > limit.saturating_add(settings.max_queued) {
-            self.close_slow(context);
+        if self.session.queued() > context.patiences.least {
+            let limit = usize::try_from(context.settings.max_message).unwrap_or(usize::MAX);
+            let own = self.session.patience(context).max_queued.saturating_add(1);
+            self.session.hold_below(limit.saturating_add(own), context);
         }
         Ok(())
     }
 
     /// Queues a frame that others get, too. A peer whose queue is full is given a chance to take some
-    /// of it, or else is closed.
-    pub(super) fn push(&mut self, frame: &Frame, context: &mut Context) {
+    /// of it, or else has to do without the oldest of it, or is closed.
+    pub(super) fn push(&mut self, frame: &Frame, worth: Worth, context: &mut Context) {
         if !self.session.listens() {
             return;
         }
-        if self.session.queued() >= context.settings.max_queued {
+        if self.session.queued() >= context.patiences.least && !self.make_room(context) {
+            return;
+        }
+        let before = self.session.queued();
+        self.session.queue_frame(frame, worth, context);
+        context.counters.queue(self.session.queued().saturating_sub(before));
+    }
+
+    /// Whether one more frame may be queued.
+    #[cold]
+    fn make_room(&mut self, context: &mut Context) -> bool {
+        let most = self.session.patience(context).max_queued;
+        if self.session.queued() >= most {
             // The kernel may be about to say that it takes more.
             self.blocked = false;
             // If it fails, it fails again when the connection is flushed, which removes it.
             let _ = self.flush(context);
+            self.session.hold_below(most, context);
         }
-        if self.session.queued() >= context.settings.max_queued {
-            return self.close_slow(context);
-        }
-        let before = self.session.queued();
-        self.session.queue_frame(frame, context);
-        context.counters.queue(self.session.queued().saturating_sub(before));
+        self.session.listens()
     }
 
-    fn close_slow(&mut self, context: &mut Context) {
-        self.session.close(CloseCode::TRY_AGAIN_LATER, "too slow: too much waits", context);
-        // A Close frame is in one piece.
-        let bytes = context.cork.in_one_piece(&[]).unwrap_or_default();
-        self.session.queue(bytes, context.now);
-        context.counters.queue(bytes.len());
-        context.cork.clear(&mut context.arriving);
+    /// Bytes that the peer must take before it is read from again.
+    pub(super) fn owed(&self, context: &Context) -> usize {
+        let encrypted = self.unsent().saturating_sub(self.session.queued());
+        self.session.owed(context).saturating_add(encrypted)
     }
 
     /// Sends what is queued until nothing is left or the kernel takes no more.
@@ -298,6 +306,10 @@ impl Slot {
             }
             let mut slices = [IoSlice::new(&[]); BATCH];
             let filled = outbox.slices(&mut slices);
+            if filled == 0 {
+                // A gap is to be told of first.
+                break;
+            }
             context.counters.writes.add_one();
             match self.send_all(slices.get(..filled).unwrap_or_default()) {
                 Ok(n) => {
@@ -317,6 +329,18 @@ impl Slot {
         }
         Ok(())
     }
+}
+
+/// The first `n` bytes of some pieces.
+fn first<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+    mut n: usize,
+) -> impl Iterator<Item = &'a [u8]> {
+    pieces.map(move |piece| {
+        let first = piece.get(..n.min(piece.len())).unwrap_or_default();
+        n = n.saturating_sub(first.len());
+        first
+    })
 }
 
 /// Fills slices with what is behind the first `skip` bytes of some pieces.

@@ -7,6 +7,7 @@ use ws_proto::CloseCode;
 
 use super::Worker;
 use crate::context::Settings;
+use crate::slow::Patiences;
 
 impl Worker {
     /// Serves by other settings from here on.
@@ -17,6 +18,8 @@ impl Worker {
             let tls = before.tls.clone();
             self.context.settings = Arc::new(Settings { tls, ..(*self.context.settings).clone() });
         }
+        let slowness = &self.context.settings.slowness;
+        self.context.patiences = Patiences::new(slowness, &self.context.paths);
         // Deadlines may have come nearer.
         for (key, slot) in &mut self.slots {
             slot.schedule(key, &mut self.wheel, &self.context);
