@@ -39,6 +39,7 @@ pub struct Builder {
     /// Where metrics are served, if they have not.
     metrics: Vec<String>,
     pub(crate) workers: Option<u16>,
+    pub(crate) remembered: usize,
     pub(crate) settings: Settings,
     pub(crate) policy: Policy,
     on_denied: OnDenied,
@@ -67,6 +68,7 @@ impl Builder {
             tls_addresses: Vec::new(),
             metrics: Vec::new(),
             workers: None,
+            remembered: 0,
             settings: Settings {
                 max_message: 1024 * 1024,
                 max_body: 1024 * 1024,
@@ -198,6 +200,13 @@ impl Builder {
     /// connects there counts as 127.0.0.1, for [`trust_proxy`](Self::trust_proxy) and for limits.
     pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.unix_paths.push(path.into());
+        self
+    }
+
+    /// How many connections that have ended each worker remembers
+    /// ([`Handle::ended`](crate::Handle::ended)). Default: none.
+    pub const fn remember_ended(mut self, most: usize) -> Self {
+        self.remembered = most;
         self
     }
 

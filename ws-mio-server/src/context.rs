@@ -10,6 +10,7 @@ use crate::OriginPattern;
 use crate::admission::{Limits, Register};
 use crate::arriving;
 use crate::auth::Guard;
+use crate::census::Memory;
 use crate::cork::Cork;
 use crate::deflate::{Policy, Pool};
 use crate::extra::Extra;
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     /// What is served to those who run the server.
     pub(crate) admin: Arc<Routes>,
     pub(crate) counters: Arc<Counters>,
+    /// What is remembered of connections that have ended.
+    pub(crate) ended: Arc<Memory>,
     /// Those of all workers.
     pub(crate) metrics: Metrics,
     /// Who is here, on all workers.
@@ -131,6 +134,7 @@ impl Context {
     pub(crate) fn new(
         worker: u16,
         counters: Arc<Counters>,
+        ended: Arc<Memory>,
         services: Services,
         common: &Common,
     ) -> Self {
@@ -146,6 +150,7 @@ impl Context {
             metrics: common.metrics.clone(),
             register: Arc::clone(&common.register),
             counters,
+            ended,
             cork: Cork::default(),
             arriving: arriving::Pool::default(),
             topics: Topics::default(),
@@ -195,6 +200,6 @@ impl Context {
         let code = CloseRecord::code(ending, extra);
         self.counters.closed.add(ending.by, code);
         self.register.leave();
-        self.closed = CloseRecord::of(ending, extra);
+        self.closed = CloseRecord::of(ending, extra, self.ended.is_wanted());
     }
 }

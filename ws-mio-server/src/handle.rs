@@ -8,12 +8,13 @@ use std::time::Duration;
 use ws_proto::{CloseCode, Message};
 
 use crate::builder::Builder;
+use crate::census::Census;
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
 use crate::metrics::Metrics;
 use crate::worker::owner;
-use crate::{Answer, CallId, PeerId, Shared};
+use crate::{Answer, CallId, ConnectionInfo, EndedConnection, PeerId, Shared};
 
 /// A server, to be reached from any thread: publish, send, count, stop. Clones reach the same server.
 ///
@@ -169,6 +170,38 @@ impl Handle {
             drained: sum.drained.saturating_add(worker.drained.get()),
             abandoned: sum.abandoned.saturating_add(worker.abandoned.get()),
         })
+    }
+
+    /// Asks all workers for their connections, at most so many of each, and how many there are in all; `tell` is
+    /// called with these by the thread of the last worker, where it must not block. It is not called if the
+    /// server stops meanwhile.
+    pub fn connections(
+        &self,
+        most: usize,
+        tell: impl FnOnce(Vec<ConnectionInfo>, usize) + Send + 'static,
+    ) {
+        let census = Census::new(self.mailboxes.len(), most, Box::new(tell));
+        let census = Arc::new(census);
+        for mailbox in &*self.mailboxes {
+            mailbox.insist(Command::Census(Arc::clone(&census)));
+        }
+    }
+
+    /// The connections that have ended last, at most so many, the last one first, if the server remembers them
+    /// ([`Builder::remember_ended`]).
+    #[must_use]
+    pub fn ended(&self, most: usize) -> Vec<EndedConnection> {
+        let mut ended: Vec<_> =
+            self.metrics.ended.iter().flat_map(|memory| memory.newest(most)).collect();
+        ended.sort_by_key(|one| std::cmp::Reverse(one.unix_time));
+        ended.truncate(most);
+        ended
+    }
+
+    /// How many bytes wait in the mailbox of each worker.
+    #[must_use]
+    pub fn mailboxes(&self) -> Vec<usize> {
+        self.mailboxes.iter().map(Mailbox::bytes).collect()
     }
 
     /// What the server has counted, in the text format of Prometheus (version 0.0.4). Workers report at the

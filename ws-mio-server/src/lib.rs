@@ -36,6 +36,7 @@ mod arriving;
 mod auth;
 mod bucket;
 mod builder;
+mod census;
 mod clock;
 mod context;
 mod cork;
@@ -83,11 +84,12 @@ mod worker;
 
 pub use auth::{Authenticate, Denied, Identity, OnDenied, Request};
 pub use builder::Builder;
+pub use census::{ConnectionInfo, ConnectionKind, EndedConnection};
 pub use deflate::Deflate;
 pub use handle::{Busy, Handle, Stats};
 pub use handler::Handler;
 pub use http::{Answer, Call, CallId, Reply, Service};
-pub use id::PeerId;
+pub use id::{PeerId, PeerIdError};
 #[cfg(feature = "jwt")]
 pub use jwt::{JwksError, Jwt, JwtSigner};
 pub use origin::{OriginPattern, OriginPatternError};

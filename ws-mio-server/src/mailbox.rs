@@ -8,6 +8,7 @@ use std::time::Duration;
 use mio::Waker;
 use ws_proto::CloseCode;
 
+use crate::census::Census;
 use crate::context::Settings;
 use crate::frame::Frame;
 use crate::http::Answer;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Answer(Key, u32, Box<Answer>),
     /// Close connections one after the other, within that time, then stop.
     Drain(Duration),
+    /// Tell of the worker's connections.
+    Census(Arc<Census>),
     /// Serve connections by these settings from here on.
     Reload(Arc<Settings>),
     Shutdown,
@@ -53,7 +56,11 @@ impl Command {
             Self::Send(_, frame) => frame.len(),
             Self::Subscribe(_, topic) | Self::Unsubscribe(_, topic) => topic.len(),
             Self::Answer(_, _, answer) => answer.body().len(),
-            Self::Close(..) | Self::Drain(_) | Self::Reload(_) | Self::Shutdown => 0,
+            Self::Close(..)
+            | Self::Census(_)
+            | Self::Drain(_)
+            | Self::Reload(_)
+            | Self::Shutdown => 0,
         };
         payload.saturating_add(size_of::<Self>())
     }
@@ -118,6 +125,12 @@ impl Mailbox {
         lanes.deliveries.bytes < LIMIT
     }
 
+    /// How many bytes wait.
+    pub(crate) fn bytes(&self) -> usize {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.deliveries.bytes.saturating_add(lanes.orders.bytes)
+    }
+
     fn put(&self, command: Command, insists: bool) -> Result<(), Command> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.closed {
@@ -131,6 +144,7 @@ impl Mailbox {
             | Command::Unsubscribe(..) => (&mut lanes.deliveries, insists),
             Command::Close(..)
             | Command::Answer(..)
+            | Command::Census(_)
             | Command::Drain(_)
             | Command::Reload(_)
             | Command::Shutdown => (&mut lanes.deliveries, true),

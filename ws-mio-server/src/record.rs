@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use ws_proto::CloseCode;
 
-use crate::Identity;
+use crate::clock;
 use crate::extra::Extra;
 use crate::peer::{EndedBy, Ending};
+use crate::{EndedConnection, Identity};
 
 /// The end of an open connection, for one line of the log.
 #[derive(Debug)]
@@ -79,15 +80,15 @@ impl CloseRecord {
         cause.map_or(ending.code, |cause| cause.code)
     }
 
-    /// The record of an ending, if the log has one; its age is yet to be told.
-    pub(crate) fn of(ending: &Ending<'_>, extra: Option<&Extra>) -> Option<Self> {
+    /// The record of an ending, if the log has one or somebody else wants it; its age is yet to be told.
+    pub(crate) fn of(ending: &Ending<'_>, extra: Option<&Extra>, is_wanted: bool) -> Option<Self> {
         let cause = extra.and_then(|extra| extra.cause.as_ref());
         let code = Self::code(ending, extra);
         let shown = match is_good(ending.by, code) {
             true => tracing::enabled!(tracing::Level::DEBUG),
             false => tracing::enabled!(tracing::Level::INFO),
         };
-        if !shown {
+        if !shown && !is_wanted {
             return None;
         }
         let reason = match (cause, ending.by) {
@@ -119,6 +120,19 @@ impl CloseRecord {
             let between = if self.reason.is_empty() { "" } else { "; " };
             self.reason.push_str(between);
             self.reason.push_str(missed);
+        }
+    }
+
+    /// What is remembered of it.
+    pub(crate) fn to_remember(&self, address: Option<SocketAddr>) -> EndedConnection {
+        EndedConnection {
+            unix_time: clock::unix_time(),
+            user: self.user.clone(),
+            address,
+            code: self.code,
+            by: self.by,
+            reason: self.reason.clone(),
+            age: self.age,
         }
     }
 

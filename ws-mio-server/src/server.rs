@@ -11,6 +11,7 @@ use mio::net::TcpListener;
 use mio::{Poll, Waker};
 
 use crate::builder::Builder;
+use crate::census::Memory;
 use crate::clock::Clock;
 use crate::context::{Common, Context};
 use crate::http::Services;
@@ -95,7 +96,10 @@ impl Builder {
         let counters: Arc<[_]> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
         let clock = Clock::start();
         let deflate_reserved = Arc::clone(&server.policy.reserved);
-        let metrics = Metrics { workers: Arc::clone(&counters), deflate_reserved };
+        let memory = || Arc::new(Memory::new(server.remembered));
+        let ended: Arc<[_]> = (0..workers).map(|_| memory()).collect();
+        let metrics =
+            Metrics { workers: Arc::clone(&counters), ended: Arc::clone(&ended), deflate_reserved };
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), metrics: metrics.clone(), clock };
         let common = Common {
             settings: Arc::new(server.settings),
@@ -107,10 +111,11 @@ impl Builder {
             policy: server.policy,
         };
         let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
-        let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter());
-        let workers = of_each.map(|(((worker, poll), listeners), counters)| {
+        let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter().zip(&*ended));
+        let workers = of_each.map(|(((worker, poll), listeners), (counters, ended))| {
             let services = Services(server.services.iter().map(|new| new()).collect());
-            let context = Context::new(worker, Arc::clone(counters), services, &common);
+            let context =
+                Context::new(worker, Arc::clone(counters), Arc::clone(ended), services, &common);
             let handlers = server.handlers.iter().map(|new| new()).collect();
             Worker::new(
                 poll,

@@ -57,7 +57,7 @@ fn one_file_reads_the_clock() {
 
 #[test]
 fn threads_meet_in_the_mailbox() {
-    only(&["mailbox.rs", "admission.rs", "store/queue.rs"], &["Mutex", "RwLock"]);
+    only(&["mailbox.rs", "admission.rs", "census.rs", "store/queue.rs"], &["Mutex", "RwLock"]);
     let channels =
         ["mailbox.rs", "connect/input.rs", "connect/talk.rs", "log.rs", "store", "fuzzing"];
     only(&channels, &["mpsc"]);

@@ -70,6 +70,7 @@ fn run(bytes: &[u8], size: usize) -> (Vec<Asked>, String, bool) {
     let counters = Arc::new(Counters::default());
     let metrics = Metrics {
         workers: Arc::new([Arc::clone(&counters)]),
+        ended: Arc::new([]),
         deflate_reserved: Arc::new(AtomicUsize::new(0)),
     };
     let common = Common {
@@ -78,9 +79,10 @@ fn run(bytes: &[u8], size: usize) -> (Vec<Asked>, String, bool) {
         admin: Arc::new(builder.admin),
         metrics,
         register: Arc::default(),
+        paths: builder.paths.into(),
         policy: builder.policy,
     };
-    let context = &mut Context::new(0, counters, services, &common);
+    let context = &mut Context::new(0, counters, Arc::default(), services, &common);
     let mut session = Session::new(Instant::from_millis(0), Serves::Everyone);
     let (key, mut scratch) = (SlotMap::<Key, ()>::with_key().insert(()), Scratch::new());
     let mut answers = Vec::new();

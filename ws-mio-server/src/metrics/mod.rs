@@ -13,6 +13,7 @@ pub(crate) use labelled::{Answers, Closes, Refusals};
 pub(crate) use slow::{DropCause, Drops, SlowPeers};
 pub(crate) use text::CONTENT_TYPE;
 
+use crate::census::Memory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -99,6 +100,8 @@ impl Counter {
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     pub(crate) workers: Arc<[Arc<Counters>]>,
+    /// What each worker remembers of connections that have ended.
+    pub(crate) ended: Arc<[Arc<Memory>]>,
     /// Bytes that connections may come to need to compress and inflate.
     pub(crate) deflate_reserved: Arc<AtomicUsize>,
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
+use crate::ConnectionKind;
 use crate::context::Context;
 use crate::extra::Extra;
 use crate::frame::Frame;
@@ -327,6 +328,32 @@ impl Session {
     /// Whether the request has yet to come in whole.
     pub(crate) const fn is_opening(&self) -> bool {
         matches!(self.phase, Phase::Opening(_))
+    }
+
+    /// What the connection is used for.
+    pub(crate) fn kind(&self) -> ConnectionKind {
+        match &self.phase {
+            Phase::Open(_) => ConnectionKind::WebSocket,
+            Phase::Serving(serving) if serving.is_stream() => ConnectionKind::Events,
+            Phase::Serving(serving) if serving.is_over() => ConnectionKind::Ending,
+            Phase::Opening(_) | Phase::Serving(_) => ConnectionKind::Request,
+            Phase::Ending { .. } | Phase::Ended { .. } => ConnectionKind::Ending,
+        }
+    }
+
+    /// Since when it is used for that.
+    pub(crate) fn since(&self) -> Instant {
+        match &self.phase {
+            Phase::Open(open) => open.since(),
+            Phase::Serving(serving) => serving.since(),
+            Phase::Opening(opening) => opening.since(),
+            Phase::Ending { since } | Phase::Ended { since } => *since,
+        }
+    }
+
+    /// What only some connections have.
+    pub(crate) fn extra(&self) -> Option<&Extra> {
+        self.extra.as_deref()
     }
 
     /// Whether a request may come.

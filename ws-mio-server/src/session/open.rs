@@ -340,6 +340,10 @@ impl Open {
         self.keepalive.heard(now);
     }
 
+    pub(super) fn since(&self) -> Instant {
+        Instant::from_millis(u64::from(self.since).saturating_mul(100))
+    }
+
     pub(super) const fn deflate(&self) -> Option<Agreement> {
         self.deflate
     }

@@ -71,6 +71,10 @@ impl Opening {
         self.head.as_ref().is_some_and(|head| head.is_next && head.bytes.is_empty())
     }
 
+    pub(super) const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// The peer takes what it asked for: the time for its next request begins now.
     pub(super) const fn wait_on(&mut self, now: Instant) {
         self.since = now;

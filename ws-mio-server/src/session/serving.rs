@@ -311,6 +311,10 @@ impl Serving {
         }
     }
 
+    pub(super) const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Whether it is a stream of events that goes on.
     pub(super) const fn is_stream(&self) -> bool {
         matches!(self.stage, Stage::Events { .. })
@@ -345,7 +349,8 @@ impl Serving {
     /// A stream has ended: what the log is to say.
     fn record(&self, by: EndedBy, code: u16, extra: Option<&Extra>, context: &mut Context) {
         context.counters.streams_ended.add_one();
-        context.closed = CloseRecord::of(&Ending { code, reason: "", by }, extra);
+        let ending = Ending { code, reason: "", by };
+        context.closed = CloseRecord::of(&ending, extra, context.ended.is_wanted());
         if let Some(record) = &mut context.closed {
             let age = tenths(context.now).saturating_sub(tenths(self.since));
             record.complete(age, Last::Nothing, None);

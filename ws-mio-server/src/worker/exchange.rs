@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Worker;
-use crate::Answer;
+use super::slot::Slot;
 use crate::id::Key;
 use crate::mailbox::{Command, Publication};
 use crate::outbox::Worth;
+use crate::{Answer, ConnectionInfo, Identity, PeerId};
 
 /// What the mailbox of another worker had no room for, by its lanes.
 #[derive(Debug, Default)]
@@ -72,6 +73,22 @@ impl Worker {
         self.context.peer = slot.peer();
         slot.session.answer(key, number, answer, scratch, handlers, &mut self.context);
         self.settle(key);
+    }
+
+    /// A connection as those who run the server see it.
+    fn describe(&self, key: Key, slot: &Slot) -> ConnectionInfo {
+        let now = self.context.now;
+        let extra = slot.session.extra();
+        let user = extra.and_then(|extra| extra.identity.as_deref()).map(Identity::user);
+        ConnectionInfo {
+            id: PeerId { worker: self.context.worker, key },
+            kind: slot.session.kind(),
+            user: user.map(str::to_owned),
+            address: slot.stream.peer_addr().ok().filter(|_| !slot.is_local),
+            forwarded_for: extra.and_then(|extra| extra.client),
+            age: now.since(slot.session.since()),
+            queued: slot.session.queued(),
+        }
     }
 
     fn post(&mut self, worker: usize, command: Command) {
@@ -147,6 +164,11 @@ impl Worker {
                     }
                 }
                 Command::Answer(key, number, answer) => self.answer(key, number, &answer),
+                Command::Census(census) => {
+                    let count = self.slots.len();
+                    let some = self.slots.iter().take(census.most);
+                    census.add(some.map(|(key, slot)| self.describe(key, slot)), count);
+                }
                 Command::Drain(within) => self.begin_drain(within),
                 Command::Reload(settings) => self.reload(settings),
                 Command::Shutdown => self.begin_stop(),

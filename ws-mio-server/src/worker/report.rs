@@ -19,7 +19,11 @@ pub(super) fn report(slot: &Slot, context: &mut Context) {
         tracing::info!(peer, client, status, reason, "refused");
     }
     if let Some(record) = context.closed.take() {
-        record.log(peer());
+        let peer = peer();
+        if context.ended.is_wanted() {
+            context.ended.remember(record.to_remember(peer));
+        }
+        record.log(peer);
     }
 }
 
