@@ -9,9 +9,15 @@ use ws_proto::keepalive::Instant;
 pub(crate) struct Clock(std::time::Instant);
 
 /// Seconds since 1970-01-01 UTC, which may be set back.
-#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
 pub(crate) fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    unix_millis() / 1000
+}
+
+/// The same in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+pub(crate) fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]

@@ -37,7 +37,8 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<ExitCode, String> {
         None => serve(&cli.serve, matches)?,
         Some(Command::Serve(args)) => serve(args, matches)?,
         Some(Command::CheckConfig(args)) => {
-            let _ = serve::builder(&settings(args.config.as_deref(), matches)?)?;
+            let settings = settings(args.config.as_deref(), matches)?;
+            let _ = serve::builder(&settings, &serve::rooms(&settings)?)?;
             println!("the settings are good");
         }
         Some(Command::PrintConfig(args)) if args.reference => print!("{}", reference()),

@@ -145,6 +145,12 @@ impl Peer<'_> {
         self.connection.state() == State::Open
     }
 
+    /// Whether the server is stopping, or being drained: its peers are leaving because it sends them away.
+    #[must_use]
+    pub const fn is_stopping(&self) -> bool {
+        self.context.stopping
+    }
+
     /// Bytes that wait to be sent to the peer, those of this call included.
     #[must_use]
     pub fn queued(&self) -> usize {

@@ -2,10 +2,11 @@
 
 use std::io::{self, ErrorKind, Write as _};
 
+use ws_mio_server::hub::Epoch;
 use ws_mio_server::settings::Settings;
 use ws_mio_server::{Builder, Server, StartError};
 
-use crate::app::{Echo, INDEX, Relay};
+use crate::app::{Chat, Echo, INDEX, Relay, Rooms};
 use crate::clock::Clock;
 use crate::{log, signals};
 
@@ -17,10 +18,13 @@ pub(crate) fn run(
     let settings = &read()?;
     let _log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
-    let server = builder(settings)?
+    let rooms = rooms(settings)?;
+    let server = builder(settings, &rooms)?
         .bind(settings.listen())
         .map_err(|error| format!("{error}{}", advice(&error)))?;
     let handle = server.handle();
+    rooms.attach(handle.clone());
+    rooms.keep().map_err(|error| format!("no thread for rooms: {error}"))?;
     signals::obey(handle.clone(), settings.clone(), read)
         .map_err(|error| format!("no signal handler: {error}"))?;
     // Whoever waits for the banner may have gone away.
@@ -39,15 +43,26 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// The rooms of a server, empty.
+pub(crate) fn rooms(settings: &Settings) -> Result<Rooms, String> {
+    let mut entropy = [0; 8];
+    getrandom::fill(&mut entropy).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(Rooms::new(settings.rooms(), Epoch::from_entropy(u64::from_le_bytes(entropy))))
+}
+
 /// The server before it is bound.
-pub(crate) fn builder(settings: &Settings) -> Result<Builder, String> {
+pub(crate) fn builder(settings: &Settings, rooms: &Rooms) -> Result<Builder, String> {
     let builder = Server::builder()
         .page("/", INDEX)
         .health("/healthz")
         .readiness("/readyz")
         .metrics("/metrics")
         .route("/echo", Echo)
-        .route("/relay/{room}", Relay);
+        .route("/chat", Chat::new(rooms.clone()))
+        .route("/chat/", Chat::new(rooms.clone()))
+        .route("/chat/{room}", Chat::new(rooms.clone()))
+        .route("/relay", Relay::new(rooms.clone()))
+        .route("/relay/{room}", Relay::new(rooms.clone()));
     settings.apply(builder)
 }
 
@@ -66,6 +81,7 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
             _ => (std::net::Ipv6Addr::LOCALHOST, address.port()).into(),
         };
         writeln!(out, "  page    http{s}://{host}/")?;
+        writeln!(out, "  chat    ws{s}://{host}/chat/ROOM?username=NAME   (JSON)")?;
         writeln!(out, "  echo    ws{s}://{host}/echo")?;
         writeln!(out, "  relay   ws{s}://{host}/relay/ROOM   (to everyone else in ROOM)")?;
         writeln!(out, "  health  http{s}://{host}/healthz")?;

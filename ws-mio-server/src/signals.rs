@@ -44,7 +44,9 @@ pub(crate) fn obey(
 
 /// Takes over what is different in the settings. What is wrong changes nothing.
 fn reload(handle: &Handle, settings: &mut Settings, read: &impl Fn() -> Result<Settings, String>) {
-    let new = read().and_then(|new| serve::builder(&new).map(|builder| (new, builder)));
+    // The rooms are those that are there: these are for the routes, which a server that runs does not take.
+    let builder = |new: &Settings| serve::builder(new, &serve::rooms(new)?);
+    let new = read().and_then(|new| builder(&new).map(|builder| (new, builder)));
     let (new, builder) = match new {
         Ok(new) => new,
         Err(problems) => {

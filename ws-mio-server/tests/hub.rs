@@ -62,6 +62,8 @@ struct World {
     disk: BTreeMap<&'static str, Vec<Arc<Message>>>,
     /// Rooms of which nothing is stored until nothing waits any more.
     failing: BTreeSet<&'static str>,
+    /// The highest offset of the rooms that the store has forgotten.
+    floor: u64,
     /// The first offset that is kept on the disk.
     kept: BTreeMap<&'static str, u64>,
     /// Publications that are not answered: what they said, and where.
@@ -125,6 +127,7 @@ impl World {
             queue: VecDeque::new(),
             disk: BTreeMap::new(),
             failing: BTreeSet::new(),
+            floor: 0,
             kept: BTreeMap::new(),
             asked: HashMap::new(),
             publications: 0,
@@ -233,7 +236,10 @@ impl World {
         // With one that fails, all fail that wait behind it.
         let is_stored = !self.failing.contains(room) && self.dice.roll(8) > 0;
         if is_stored {
-            self.disk.entry(room).or_default().push(message);
+            let stored = self.disk.entry(room).or_default();
+            // The store takes no hole.
+            assert!(stored.last().is_none_or(|last| last.id.offset + 1 == offset));
+            stored.push(message);
         } else {
             self.failed += 1;
             self.failing.insert(room);
@@ -318,9 +324,17 @@ impl World {
                     }
                 }
                 Effect::Trim { room, from } => {
-                    let kept = self.kept.entry(name(&room)).or_default();
+                    let room = name(&room);
+                    let kept = self.kept.entry(room).or_default();
                     assert!(from >= *kept, "what is gone does not come back");
                     *kept = from;
+                    // Where nothing is left, the store forgets the room.
+                    let last = self.disk.get(room).unwrap().last().unwrap().id.offset;
+                    if last < from {
+                        self.disk.remove(room);
+                        self.kept.remove(room);
+                        self.floor = self.floor.max(last);
+                    }
                 }
                 Effect::Accepted { answer, id } => {
                     let (room, content) = self.asked.remove(&answer).unwrap();
@@ -410,13 +424,16 @@ impl World {
         self.failing.clear();
         self.connections += 1;
         self.hub = hub(&self.namespaces, self.connections.into());
+        self.hub.restore_floor(self.floor);
+        let mut effects = Vec::new();
         for (room, messages) in &self.disk {
             let Some(last) = messages.last() else { continue };
             let kept = self.kept.get(room).copied().unwrap_or_default();
             let messages = messages.iter().filter(|m| m.id.offset >= kept);
             let messages = messages.map(|m| Message::clone(m));
-            self.hub.restore(room, last.id.offset, messages, self.now);
+            self.hub.restore(room, last.id.offset, messages, self.now, &mut effects);
         }
+        self.obey(effects);
     }
 }
 

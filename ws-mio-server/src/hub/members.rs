@@ -85,6 +85,25 @@ impl<M: Copy + Eq + Hash> Members<M> {
         }
     }
 
+    /// All members, with who they are.
+    pub(super) fn seats(&self) -> impl Iterator<Item = (M, Arc<str>)> {
+        self.seats.iter().map(|seat| (seat.member, Arc::clone(&seat.user)))
+    }
+
+    /// Some of the persons, at most so many.
+    pub(super) fn names(&self, most: usize) -> Vec<Arc<str>> {
+        match &self.table {
+            Some(table) => table.people.keys().take(most).map(Arc::clone).collect(),
+            None => {
+                let mut names: Vec<_> = self.seats.iter().map(|s| Arc::clone(&s.user)).collect();
+                names.sort_unstable();
+                names.dedup();
+                names.truncate(most);
+                names
+            }
+        }
+    }
+
     /// Adds a member that is not there; `true`: it is the person's first.
     pub(super) fn add(&mut self, member: M, user: Arc<str>) -> bool {
         let is_first = !self.has(&user);

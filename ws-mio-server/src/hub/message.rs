@@ -21,17 +21,19 @@ pub struct Message {
 }
 
 impl Message {
-    /// Bytes that it may take on the wire, if its content is a string of JSON.
+    /// Bytes that it may take on the wire, if its texts are strings of JSON.
     pub(super) fn weight(&self) -> usize {
-        let escaped = |byte: &u8| match byte {
+        // The names of fields, the id, the time.
+        const FRAME: usize = 144;
+        let texts = [&*self.content, self.user.as_bytes()];
+        let key = self.key.as_ref().map(|key| key.as_bytes());
+        let bytes = texts.into_iter().chain(key).flatten();
+        let escaped = bytes.map(|byte| match byte {
             b'"' | b'\\' => 2,
             0..0x20 => 6,
             _ => 1,
-        };
-        // The names of fields, the id, the time.
-        const FRAME: usize = 128;
-        let content: usize = self.content.iter().map(escaped).sum();
-        content.saturating_add(self.user.len()).saturating_add(FRAME)
+        });
+        escaped.sum::<usize>().saturating_add(FRAME)
     }
 }
 
@@ -59,6 +61,8 @@ pub struct Welcome<M> {
     pub room: Arc<str>,
     /// Who has joined.
     pub member: M,
+    /// The person that it is of.
+    pub user: Arc<str>,
     /// The room's last message: those with higher offsets are delivered to the member from now on.
     pub position: Id,
     /// How many persons are in the room, the joiner included; 0 where that is not told.
@@ -118,7 +122,8 @@ pub enum Effect<M, A> {
         /// The message.
         message: Arc<Message>,
     },
-    /// Messages before this offset need not be stored any more.
+    /// Messages before this offset need not be stored any more. If there are none behind it, the room may be
+    /// forgotten, but for [`Hub::restore_floor`](super::Hub::restore_floor).
     Trim {
         /// The room.
         room: Arc<str>,

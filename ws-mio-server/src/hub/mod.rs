@@ -166,14 +166,15 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
     }
 
     /// Puts a room back as the store has it: `last` is its highest offset, the messages are those that are
-    /// kept, in order and without gaps up to it. Without messages, the room stays forgotten. Rooms that do not
-    /// persist any more are not taken.
+    /// kept, in order and without gaps up to it. Of those, some may be too old by now. Rooms that do not persist
+    /// any more are not taken.
     pub fn restore(
         &mut self,
         room: &str,
         last: u64,
         messages: impl IntoIterator<Item = Message>,
         now: u64,
+        effects: &mut Vec<Effect<M, A>>,
     ) {
         let (number, namespace) = self.namespaces.find(room);
         if !namespace.persist {
@@ -184,15 +185,19 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
             log.sent.insert(&message);
             log.push(Arc::new(message));
         }
-        log.trim(last, namespace, now);
         self.weight = self.weight.saturating_add(log.weight());
-        if log.is_empty() {
-            self.stored.floor = self.stored.floor.max(last);
-        } else {
-            let mut restored = Room::new(0, number);
-            (restored.last, restored.log) = (last, Some(Box::new(log)));
-            self.rooms.insert(Arc::from(room), restored);
-        }
+        let mut restored = Room::new(0, number);
+        (restored.last, restored.log) = (last, Some(Box::new(log)));
+        let name: Arc<str> = Arc::from(room);
+        self.rooms.insert(Arc::clone(&name), restored);
+        self.trim(&name, now, effects);
+        self.forget_if_vacant(&name);
+    }
+
+    /// Offsets of rooms that persist and are not there begin behind this one: the highest of the rooms that the
+    /// store has forgotten since it was made.
+    pub fn restore_floor(&mut self, floor: u64) {
+        self.stored.floor = self.stored.floor.max(floor);
     }
 
     /// A connection joins a room. It is welcomed first, then the others are told, if it is the person's first
@@ -245,6 +250,7 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
         effects.push(Effect::Welcome(Welcome {
             room,
             member,
+            user: Arc::clone(&user),
             position,
             people,
             recovery,

@@ -79,7 +79,7 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
                 false => None,
             };
             if let Some(why) = why {
-                refuse(answer, why);
+                effects.push(Effect::Refused { answer, why });
                 return self.forget_if_vacant(&name);
             }
         }

@@ -3,7 +3,8 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::{Hub, Id, Message, Namespaces, Presence};
+use super::room::Room;
+use super::{Hub, Id, Message, Namespaces, Presence, Recovery, Since};
 
 /// Who is in a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,6 +128,39 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
             connections: found.members.len(),
             users: (presence == Presence::On).then_some(users),
         }
+    }
+
+    /// Some of those who are in a room, at most so many, in no particular order; `None` where that is not told.
+    #[must_use]
+    pub fn names(&self, room: &str, most: usize) -> Option<Vec<Arc<str>>> {
+        let found = self.rooms.get(room)?;
+        let is_on = self.namespaces.get(found.namespace).presence == Presence::On;
+        is_on.then(|| found.members.names(most))
+    }
+
+    /// What a reader of a room gets that names `since`, without joining it: the room's position, the answer to
+    /// what it named, and messages as a joiner would get them.
+    #[must_use]
+    pub fn read(&self, room: &str, since: Since) -> (Id, Option<Recovery>, Vec<Arc<Message>>) {
+        let position = self.position(room);
+        let is_epoch = matches!(since, Since::After(id) if id.epoch == position.epoch);
+        let namespace = self.namespaces.find(room).1;
+        let most = self.limits.replay_bytes;
+        let (recovery, messages) = match self.rooms.get(room) {
+            Some(room) => room.replay(since, is_epoch, namespace, most),
+            None => {
+                let nobody = Room::<M, A>::new(position.offset, 0);
+                nobody.replay(since, is_epoch, namespace, most)
+            }
+        };
+        (position, recovery, messages)
+    }
+
+    /// All members of all rooms, in no particular order: which connection, in which room, and who it is.
+    pub fn members(&self) -> impl Iterator<Item = (M, Arc<str>, Arc<str>)> {
+        self.rooms.iter().flat_map(|(name, room)| {
+            room.members.seats().map(|(member, user)| (member, Arc::clone(name), user))
+        })
     }
 
     /// The connections of a person, in all rooms.

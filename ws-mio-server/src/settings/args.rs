@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::{Network, OriginPattern, SlowPeers, WindowBits};
 
+use super::rooms::{CommonArgs, RoomArgs};
 use super::values::{address, duration, positive, size, slow_peers, window};
 
 /// What the server is set to.
@@ -185,6 +186,12 @@ pub struct ServeArgs {
     /// Let anyone connect from other machines, without a token
     #[arg(long)]
     insecure_no_auth: bool,
+
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+
+    #[command(flatten)]
+    pub(super) rooms: RoomArgs,
 
     /// How the log is written, to standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]

@@ -1,4 +1,4 @@
-//! The file: TOML without tables.
+//! The file: TOML, with a table for each namespace and no others.
 
 use std::path::Path;
 
@@ -14,8 +14,19 @@ pub(super) struct Entry {
     pub(super) values: Vec<String>,
 }
 
-/// The settings of a file.
-pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<String>) -> Vec<Entry> {
+/// The settings of a namespace.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) line: usize,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The settings of a file, and those of its namespaces.
+pub(super) fn parse(
+    file: &Path,
+    text: &str,
+    problems: &mut Vec<String>,
+) -> (Vec<Entry>, Vec<Table>) {
     let line = |at: usize| {
         let before = text.as_bytes().get(..at).unwrap_or_default();
         before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
@@ -26,12 +37,23 @@ pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<String>) -> Vec<
         Err(error) => {
             let at = line(error.span().map_or(0, |span| span.start));
             problems.push(format!("{file}:{at}: {}", error.message().escape_debug()));
-            return Vec::new();
+            return Default::default();
         }
     };
-    let mut entries = Vec::new();
+    let (mut entries, mut tables) = (Vec::new(), Vec::new());
     for (key, value) in &table {
-        let (name, line) = (key.get_ref().as_ref(), line(key.span().start));
+        let (name, at) = (key.get_ref().as_ref(), key.span().start);
+        if name == "namespace" {
+            match namespaces(value.get_ref(), at, line) {
+                Some(found) => tables = found,
+                None => problems.push(format!(
+                    "{file}:{}: namespace: tables are due, each [[namespace]] with `rooms` and settings",
+                    line(at)
+                )),
+            }
+            continue;
+        }
+        let line = line(at);
         if !arguments().any(|(known, _)| known == name) {
             let shown = name.escape_debug().to_string();
             problems.push(format!("{file}:{line}: {}", unknown(&shown, meant(name).as_deref())));
@@ -45,7 +67,25 @@ pub(super) fn parse(file: &Path, text: &str, problems: &mut Vec<String>) -> Vec<
         }
     }
     entries.sort_by_key(|entry| entry.line);
-    entries
+    (entries, tables)
+}
+
+fn namespaces(value: &DeValue<'_>, at: usize, line: impl Fn(usize) -> usize) -> Option<Vec<Table>> {
+    let DeValue::Array(list) = value else { return None };
+    let tables = list.iter().map(|table| {
+        let DeValue::Table(table) = table.get_ref() else { return None };
+        let entries = table.iter().map(|(key, value)| {
+            // What is no value of a setting has none, which is told where the name is known.
+            let values = values(value.get_ref()).unwrap_or_default();
+            let name = key.get_ref().clone().into_owned();
+            Entry { name, line: line(key.span().start), values }
+        });
+        let mut entries: Vec<_> = entries.collect();
+        entries.sort_by_key(|entry| entry.line);
+        let line = entries.first().map_or_else(|| line(at), |first| first.line);
+        Some(Table { line, entries })
+    });
+    tables.collect()
 }
 
 /// A value, or those of a list, as flags would have them.

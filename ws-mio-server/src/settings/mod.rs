@@ -5,8 +5,10 @@
 
 mod args;
 mod file;
+mod namespace;
 mod reference;
 mod reload;
+pub mod rooms;
 mod self_signed;
 pub mod values;
 
@@ -26,6 +28,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
 use crate::Builder;
+use namespace::Namespace;
 
 /// What the names of variables in the environment start with.
 const PREFIX: &str = "WSMIO_";
@@ -48,6 +51,7 @@ pub struct Sources<'s, E, R> {
 pub struct Settings {
     args: ServeArgs,
     all: Vec<Setting>,
+    namespaces: Vec<Namespace>,
 }
 
 /// One setting.
@@ -139,12 +143,12 @@ impl Settings {
         let variables = variables(sources.environment, &mut problems);
         let config = variables.iter().find(|(name, _)| name == "config");
         let config = sources.config.or_else(|| config.map(|(_, value)| Path::new(value)));
-        let entries = match config.map(|file| (file, (sources.read)(file))) {
-            None => Vec::new(),
+        let (entries, tables) = match config.map(|file| (file, (sources.read)(file))) {
+            None => Default::default(),
             Some((file, Ok(text))) => file::parse(file, &text, &mut problems),
             Some((file, Err(error))) => {
                 problems.push(format!("{}: {error}", file.display()));
-                Vec::new()
+                Default::default()
             }
         };
         let mut all = Vec::new();
@@ -181,6 +185,8 @@ impl Settings {
             }
             all.push(setting);
         }
+        let file = config.map(|file| file.display().to_string()).unwrap_or_default();
+        let namespaces = namespace::resolve(&file, tables, &all, &mut problems);
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -189,7 +195,7 @@ impl Settings {
         let matches = command().try_get_matches_from(std::iter::once(String::new()).chain(flags));
         let args = matches.and_then(|matches| ServeArgs::from_arg_matches(&matches));
         match args {
-            Ok(args) => Ok(Self { args, all }),
+            Ok(args) => Ok(Self { args, all, namespaces }),
             Err(error) => Err(Problems(vec![said(&error)])),
         }
     }
@@ -242,6 +248,13 @@ impl Settings {
         self.args.log_level
     }
 
+    /// What rooms are set to.
+    #[must_use]
+    pub fn rooms(&self) -> rooms::RoomSettings {
+        let named: Vec<_> = self.namespaces.iter().map(|named| named.args.clone()).collect();
+        rooms::settings(&self.args.common, &self.args.rooms, &named)
+    }
+
     /// Makes a builder what the settings say.
     ///
     /// # Errors
@@ -262,7 +275,7 @@ impl fmt::Display for Settings {
                 None => writeln!(f, "# {} is not set", setting.name())?,
             }
         }
-        Ok(())
+        self.namespaces.iter().try_for_each(|namespace| write!(f, "{namespace}"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::reload::is_fixed;
-use super::{arguments, is_list, is_switch, variable};
+use super::{arguments, is_list, is_switch, namespace, variable};
 
 const HEAD: &str = "\
 # Settings
@@ -71,5 +71,31 @@ pub fn reference() -> String {
             let _ = writeln!(text, "{line}- `{}`: {help}", choice.get_name());
         }
     }
+    let names: Vec<_> = namespace::arguments().map(|(name, _)| format!("`{name}`")).collect();
+    let (first, others) = names.split_first().map_or(("", &[][..]), |(f, o)| (f.as_str(), o));
+    let _ = write!(
+        text,
+        "{NAMESPACE}{first} is due, the names of the rooms, where `*` stands for any characters. "
+    );
+    let _ = writeln!(text, "The others are {}.", others.join(", "));
     text
 }
+
+const NAMESPACE: &str = "
+# Namespaces
+
+Rooms whose names match a pattern have settings of their own, by a table of the file for each; *at the start*:
+
+```toml
+[[namespace]]
+rooms = \"news:*\"
+may-publish = [\"role=editor\"]
+presence = \"count\"
+history = 100
+
+[[namespace]]
+rooms = \"typing-game\"
+history = 0
+```
+
+The first whose `rooms` match counts. What it does not say is as for all rooms. Of its settings, ";

@@ -3,7 +3,7 @@
 use super::Settings;
 
 /// Settings that a server takes when it starts, and not again.
-const FIXED: [&str; 12] = [
+const FIXED: [&str; 24] = [
     "listen",
     "listen-unix",
     "listen-tls",
@@ -16,6 +16,18 @@ const FIXED: [&str; 12] = [
     "deflate-window",
     "deflate-threshold",
     "deflate-memory",
+    "default-room",
+    "default-name",
+    "chat-language",
+    "history",
+    "history-age",
+    "history-bytes",
+    "join-history",
+    "max-content",
+    "max-members",
+    "presence",
+    "may-join",
+    "may-publish",
 ];
 
 /// A setting that has another value than before.
@@ -37,7 +49,9 @@ impl Settings {
             name: after.name().to_owned(),
             fixed: is_fixed(after.name()),
         });
-        changes.collect()
+        let namespaces = (self.namespaces != later.namespaces)
+            .then(|| Change { name: "namespace".to_owned(), fixed: true });
+        changes.chain(namespaces).collect()
     }
 
     /// Becomes the settings of later, but for those that only a server that starts takes.
@@ -47,7 +61,8 @@ impl Settings {
             true => before,
             false => after,
         });
-        *self = Self { args: later.args, all: taken.collect() };
+        let namespaces = std::mem::take(&mut self.namespaces);
+        *self = Self { args: later.args, all: taken.collect(), namespaces };
     }
 }
 
