@@ -69,6 +69,27 @@ impl Piece {
     const fn is_droppable(&self) -> bool {
         matches!(self, Self::Droppable(_) | Self::Gathered { .. })
     }
+
+    /// Becomes one that may not be dropped.
+    fn keep(&mut self) {
+        *self = match std::mem::replace(self, Self::Own(Vec::new())) {
+            Self::Droppable(bytes) => Self::Shared(bytes),
+            Self::Gathered { mut bytes, from } => {
+                bytes.drain(..from.min(bytes.len()));
+                Self::Own(bytes)
+            }
+            piece => piece,
+        };
+    }
+
+    /// Keeps the first `n` bytes, which are all if others share them: those are whole frames.
+    fn truncate(&mut self, n: usize) {
+        match self {
+            Self::Own(bytes) => bytes.truncate(n),
+            Self::Gathered { bytes, from } => bytes.truncate(from.saturating_add(n)),
+            Self::Shared(_) | Self::Droppable(_) => {}
+        }
+    }
 }
 
 /// Whether a frame must reach the peer as long as its connection lasts.
@@ -300,19 +321,26 @@ impl Outbox {
     pub(crate) fn cut(&mut self) -> Dropped {
         let mut keep = self.to_boundary();
         let mut dropped = Dropped::default();
-        let (mut wire, mut sent) = (Wire::default(), self.sent);
-        let mut rest = VecDeque::new();
-        for piece in std::mem::take(&mut self.pieces) {
-            let bytes = piece.bytes().get(sent..).unwrap_or_default();
-            sent = 0;
-            let (kept, cut) = bytes.split_at(keep.min(bytes.len()));
-            keep = keep.saturating_sub(kept.len());
-            dropped.add(wire.follow_all(cut), cut.len());
-            if !kept.is_empty() {
-                rest.push_back(Piece::Own(kept.to_vec()));
-            }
+        let (mut wire, mut skip) = (Wire::default(), self.sent);
+        if keep == 0 {
+            self.sent = 0;
         }
-        (self.pieces, self.sent, self.droppable, self.gap) = (rest, 0, 0, 0);
+        self.pieces.retain_mut(|piece| {
+            let rest = piece.bytes().get(skip..).unwrap_or_default();
+            let (kept, cut) = rest.split_at(keep.min(rest.len()));
+            let n = kept.len();
+            dropped.add(wire.follow_all(cut), cut.len());
+            piece.truncate(skip.saturating_add(n));
+            skip = 0;
+            keep = keep.saturating_sub(n);
+            n > 0
+        });
+        self.pieces.shrink_to_fit();
+        // What is left goes out like a reply.
+        (self.droppable, self.gap) = (0, 0);
+        for piece in self.pieces.iter_mut().filter(|piece| piece.is_droppable()) {
+            piece.keep();
+        }
         self.len = self.len.saturating_sub(dropped.bytes);
         self.dropped = self.dropped.saturating_add(dropped.messages);
         dropped
