@@ -8,8 +8,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use tracing::Level;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, reload};
 use ws_mio_server::settings::{LogFormat, LogLevel, Settings};
 
 /// How many lines wait to be written; beyond, lines are dropped and counted.
@@ -34,6 +37,35 @@ struct Lines {
 pub(crate) struct Log {
     lines: Lines,
     ended: Receiver<()>,
+    level: Level,
+}
+
+/// What the log tells at least, while the server runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    /// Tells what the settings say from here on.
+    pub(crate) fn set(&self, settings: &Settings) {
+        if let Err(error) = self.0.reload(filter(settings)) {
+            tracing::error!(%error, "the log tells what it told before");
+        }
+    }
+}
+
+fn filter(settings: &Settings) -> LevelFilter {
+    match settings.log_level() {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    }
+}
+
+impl Log {
+    pub(crate) fn level(&self) -> Level {
+        self.level.clone()
+    }
 }
 
 impl Drop for Log {
@@ -56,19 +88,15 @@ pub(crate) fn start(settings: &Settings) -> io::Result<Log> {
         // Nobody waits for it any more.
         let _ = told.try_send(());
     })?;
-    let level = match settings.log_level() {
-        LogLevel::Error => Level::ERROR,
-        LogLevel::Warn => Level::WARN,
-        LogLevel::Info => Level::INFO,
-        LogLevel::Debug => Level::DEBUG,
-    };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(lines.clone());
+    let (level, handle) = reload::Layer::new(filter(settings));
+    let log = tracing_subscriber::registry().with(level);
+    let format = fmt::layer().with_writer(lines.clone()).with_target(false);
     let colours = io::stderr().is_terminal();
     match settings.log_format() {
-        LogFormat::Human => log.with_ansi(colours).with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
+        LogFormat::Human => log.with(format.with_ansi(colours)).init(),
+        LogFormat::Json => log.with(format.json().flatten_event(true)).init(),
     }
-    Ok(Log { lines, ended })
+    Ok(Log { lines, ended, level: Level(handle) })
 }
 
 /// Writes lines until the end.

@@ -16,7 +16,7 @@ pub(crate) fn run(
 ) -> Result<(), String> {
     let clock = Clock::start();
     let settings = &read()?;
-    let _log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
+    let log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
     let rooms = rooms(settings)?;
     let server = builder(settings, &rooms)?
@@ -25,7 +25,7 @@ pub(crate) fn run(
     let handle = server.handle();
     rooms.attach(handle.clone());
     rooms.keep().map_err(|error| format!("no thread for rooms: {error}"))?;
-    signals::obey(handle.clone(), settings.clone(), read)
+    signals::obey(handle.clone(), log.level(), settings.clone(), read)
         .map_err(|error| format!("no signal handler: {error}"))?;
     // Whoever waits for the banner may have gone away.
     let _ = banner(&server, settings);

@@ -8,12 +8,14 @@ use signal_hook::iterator::Signals;
 use ws_mio_server::Handle;
 use ws_mio_server::settings::Settings;
 
+use crate::log::Level;
 use crate::serve;
 
 /// Drains the server at SIGTERM, stops it at SIGINT, and ends the process at the second of these. At SIGHUP
 /// it reads settings again.
 pub(crate) fn obey(
     handle: Handle,
+    level: Level,
     mut settings: Settings,
     read: impl Fn() -> Result<Settings, String> + Send + 'static,
 ) -> io::Result<()> {
@@ -23,7 +25,7 @@ pub(crate) fn obey(
         for signal in &mut signals {
             match signal {
                 SIGHUP if stopping => {}
-                SIGHUP => reload(&handle, &mut settings, &read),
+                SIGHUP => reload(&handle, &level, &mut settings, &read),
                 _ if stopping => std::process::exit(1),
                 SIGTERM => {
                     let connections = handle.stats().connections;
@@ -43,7 +45,12 @@ pub(crate) fn obey(
 }
 
 /// Takes over what is different in the settings. What is wrong changes nothing.
-fn reload(handle: &Handle, settings: &mut Settings, read: &impl Fn() -> Result<Settings, String>) {
+fn reload(
+    handle: &Handle,
+    level: &Level,
+    settings: &mut Settings,
+    read: &impl Fn() -> Result<Settings, String>,
+) {
     // The rooms are those that are there: these are for the routes, which a server that runs does not take.
     let builder = |new: &Settings| serve::builder(new, &serve::rooms(new)?);
     let new = read().and_then(|new| builder(&new).map(|builder| (new, builder)));
@@ -57,6 +64,11 @@ fn reload(handle: &Handle, settings: &mut Settings, read: &impl Fn() -> Result<S
         }
     };
     handle.reload(builder);
+    // What follows is told by the level that tells more.
+    let quieter = new.log_level() < settings.log_level();
+    if !quieter {
+        level.set(&new);
+    }
     let changes = settings.changes(&new);
     let named = |fixed: bool| {
         let names = changes.iter().filter(|change| change.fixed == fixed);
@@ -65,6 +77,9 @@ fn reload(handle: &Handle, settings: &mut Settings, read: &impl Fn() -> Result<S
     tracing::info!(changed = named(false), "settings are read again");
     if changes.iter().any(|change| change.fixed) {
         tracing::warn!(changed = named(true), "these settings need a restart");
+    }
+    if quieter {
+        level.set(&new);
     }
     // What needs a restart is told again next time: it is still not so.
     settings.take_over(new);

@@ -192,6 +192,51 @@ impl Drop for Config {
 }
 
 #[test]
+fn the_log_tells_more_or_less_once_it_is_set_to() {
+    let name = format!("ws-mio-server-log-{}.toml", std::process::id());
+    let config = Config(std::env::temp_dir().join(name));
+    let set = |level: &str, format: &str| {
+        let text = format!("log-level = \"{level}\"\nlog-format = \"{format}\"\n");
+        fs::write(&config.0, text).unwrap();
+    };
+    set("warn", "json");
+    let mut program = Program::with(&["--config", config.0.to_str().unwrap()]);
+    let end = |program: &Program, code| {
+        let mut client = program.open("/echo");
+        client.write(&close(code, ""));
+        client.closed(code);
+    };
+    end(&program, 4001);
+    set("debug", "human");
+    program.signal(Signal::HUP);
+    let mut log = std::io::BufRead::lines(program.stderr.take().unwrap()).map(Result::unwrap);
+    let mut next = || {
+        let line = log.next().unwrap();
+        serde_json::from_str::<serde_json::Value>(&line).expect(&line)
+    };
+    let changed = next();
+    assert_eq!(
+        (&changed["message"], &changed["changed"]),
+        (&"settings are read again".into(), &"log-level".into())
+    );
+    let fixed = next();
+    assert_eq!(
+        (&fixed["message"], &fixed["changed"]),
+        (&"these settings need a restart".into(), &"log-format".into())
+    );
+    // One that ended well is told of now, still as JSON.
+    end(&program, 1000);
+    assert_eq!(next()["code"], 1000);
+    set("error", "json");
+    program.signal(Signal::HUP);
+    assert_eq!(next()["message"], "settings are read again");
+    end(&program, 4002);
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().code(), Some(0));
+    assert_eq!(log.next(), None);
+}
+
+#[test]
 fn settings_are_read_again_while_connections_stay() {
     let name = format!("ws-mio-server-reload-{}.toml", std::process::id());
     let config = Config(std::env::temp_dir().join(name));

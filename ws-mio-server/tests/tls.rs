@@ -160,6 +160,11 @@ fn both_versions_carry_messages_of_any_size() {
     // Both kinds of listeners lead to the same server.
     server.open("/echo").echo("plain");
     server.until_empty();
+    let metrics = server.handle.metrics();
+    for version in ["1.2", "1.3"] {
+        let counted = format!("\nwsmio_tls_handshakes_total{{version=\"{version}\"}} 1\n");
+        assert!(metrics.contains(&counted), "{metrics}");
+    }
 }
 
 #[test]

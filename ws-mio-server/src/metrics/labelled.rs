@@ -4,6 +4,7 @@ use std::array;
 
 use super::Counter;
 use crate::peer::EndedBy;
+use crate::tls::Version;
 
 /// What requests are refused with: statuses, and the code of a connection that was accepted to tell.
 const STATUSES: [u16; 18] =
@@ -96,6 +97,25 @@ impl Closes {
                 (by.name(), name(*code, class), counter.get())
             })
         })
+    }
+}
+
+/// Connections that have agreed on keys, by version of TLS.
+#[derive(Debug, Default)]
+pub(crate) struct Handshakes([Counter; 2]);
+
+impl Handshakes {
+    pub(crate) fn add(&self, version: Version) {
+        let [older, newer] = &self.0;
+        match version {
+            Version::Tls12 => older.add_one(),
+            Version::Tls13 => newer.add_one(),
+        }
+    }
+
+    pub(super) fn each(&self) -> [(&'static str, u64); 2] {
+        let [older, newer] = &self.0;
+        [("1.2", older.get()), ("1.3", newer.get())]
     }
 }
 

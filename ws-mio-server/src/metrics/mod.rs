@@ -9,7 +9,7 @@ mod slow;
 mod text;
 
 pub(crate) use histogram::Histogram;
-pub(crate) use labelled::{Answers, Closes, Refusals};
+pub(crate) use labelled::{Answers, Closes, Handshakes, Refusals};
 pub(crate) use slow::{DropCause, Drops, SlowPeers};
 pub(crate) use text::CONTENT_TYPE;
 
@@ -48,6 +48,8 @@ pub(crate) struct Counters {
     pub(crate) drained: Counter,
     /// Connections that were dropped when the server stopped.
     pub(crate) abandoned: Counter,
+    /// Connections by TLS that have agreed on keys.
+    pub(crate) tls_agreed: Handshakes,
     /// Connections that ended before their peer asked for anything, for TLS failed.
     pub(crate) tls_failed: Counter,
     /// Turns of the event loop that held up everyone.

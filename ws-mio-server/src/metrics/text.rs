@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 use std::sync::atomic::Ordering;
 
 use super::histogram::BOUNDS;
-use super::{Counters, Drops, Histogram, Metrics, SlowPeers};
+use super::{Counters, Drops, Handshakes, Histogram, Metrics, SlowPeers};
 
 /// The `Content-Type` of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -20,6 +20,7 @@ impl Display for Metrics {
         self.answered(f)?;
         self.closed(f)?;
         self.slow(f)?;
+        self.tls(f)?;
         let turns = "How long turns of the event loops took, in seconds.";
         self.histogram(f, "turn_seconds", turns, |worker| &worker.turns)?;
         let deliveries = "How long messages to topics took until they were sent, in seconds, \
@@ -124,6 +125,16 @@ impl Metrics {
         }
         for ((by, code), count) in sums {
             writeln!(f, "wsmio_closed_total{{by=\"{by}\",code=\"{code}\"}} {count}")?;
+        }
+        Ok(())
+    }
+
+    fn tls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let help = "Connections by TLS that have agreed on keys, by version.";
+        head(f, "tls_handshakes_total", "counter", help)?;
+        for (i, (version, _)) in Handshakes::default().each().into_iter().enumerate() {
+            let count = self.sum(|w| w.tls_agreed.each().get(i).map_or(0, |(_, count)| *count));
+            writeln!(f, "wsmio_tls_handshakes_total{{version=\"{version}\"}} {count}")?;
         }
         Ok(())
     }

@@ -234,8 +234,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// What the log tells at least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// What the log tells at least, from the quietest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum LogLevel {
     /// What keeps the server from serving
     Error,

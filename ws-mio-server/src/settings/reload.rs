@@ -3,14 +3,13 @@
 use super::Settings;
 
 /// Settings that a server takes when it starts, and not again.
-const FIXED: [&str; 24] = [
+const FIXED: [&str; 23] = [
     "listen",
     "listen-unix",
     "listen-tls",
     "admin-listen",
     "workers",
     "log-format",
-    "log-level",
     "deflate",
     "deflate-level",
     "deflate-window",

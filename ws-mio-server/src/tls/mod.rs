@@ -88,6 +88,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    Tls12,
+    Tls13,
+}
+
 /// The encryption of one connection.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -99,16 +106,36 @@ pub(crate) struct Stream {
     /// What came and was not taken in yet.
     unfed: Vec<u8>,
     ended: bool,
+    /// Whether keys were agreed on, and that was not counted yet.
+    agreed: bool,
 }
 
 impl Stream {
     pub(crate) fn new(tls: &Tls) -> io::Result<Self> {
         let connection = ServerConnection::new(Arc::clone(&tls.0)).map_err(io::Error::other)?;
-        Ok(Self { connection, fresh: true, readable: 0, unfed: Vec::new(), ended: false })
+        Ok(Self {
+            connection,
+            fresh: true,
+            readable: 0,
+            unfed: Vec::new(),
+            ended: false,
+            agreed: false,
+        })
     }
 
     pub(crate) fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
+    }
+
+    /// Once, when keys are agreed on: by which version of TLS.
+    pub(crate) fn take_agreed(&mut self) -> Option<Version> {
+        if !std::mem::take(&mut self.agreed) {
+            return None;
+        }
+        Some(match self.connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => Version::Tls12,
+            _ => Version::Tls13,
+        })
     }
 
     /// Takes in what came, unless something can be read already: whether more of that may wait, or nothing at
@@ -144,12 +171,14 @@ impl Stream {
                 return Ok(());
             }
             let broken = |error| io::Error::other(Failure::Broken(error));
+            let was_handshaking = self.is_handshaking();
             let read = self.connection.read_tls(&mut bytes);
             // What it holds back is bounded, too.
             read.map_err(|error| broken(rustls::Error::General(error.to_string())))?;
             let state = self.connection.process_new_packets().map_err(broken)?;
             self.readable = state.plaintext_bytes_to_read();
             self.ended |= state.peer_has_closed();
+            self.agreed |= was_handshaking && !self.is_handshaking();
         }
         Ok(())
     }

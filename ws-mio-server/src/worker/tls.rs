@@ -84,6 +84,9 @@ impl Slot {
     }
 
     fn flush_by(&mut self, tls: &mut Stream, context: &Context) -> io::Result<()> {
+        if let Some(version) = tls.take_agreed() {
+            context.counters.tls_agreed.add(version);
+        }
         while !self.blocked {
             let send = |bytes: &[u8]| {
                 context.counters.writes.add_one();
