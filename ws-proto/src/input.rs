@@ -2,6 +2,9 @@
 
 use crate::mask;
 
+/// How many bytes a masking key takes in a header (RFC 6455 §5.2).
+const KEY: usize = 4;
+
 /// The bytes of one read, which a connection consumes event by event.
 ///
 /// Payload is unmasked in place, and events borrow it. What a read boundary cut in two is put together
@@ -19,11 +22,25 @@ pub struct Input<'b> {
     /// What is not consumed, behind `gap` bytes that are: room to move what is handed out.
     bytes: Bytes<'b>,
     gap: usize,
-    /// The first two bytes of the last frame that was reframed, and how much payload they declare: the next one
-    /// need not be looked at as closely if it begins like this.
-    pub(crate) like: (u16, usize),
+    /// Whether no message was handed out with a frame.
+    is_fresh: bool,
+    like: Like,
     // Lent, not owned, so that an input is but two pointers and a length: they stay in registers.
     scratch: &'b mut Scratch,
+}
+
+/// How the last message began that was handed out with a frame. What begins like it need not be looked at again,
+/// and nobody waits for a length that can be guessed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Like {
+    /// The first two bytes of the header.
+    pub(crate) start: u16,
+    pub(crate) len: u8,
+}
+
+impl Like {
+    /// No message begins like this: it would have to be a continuation.
+    const NOTHING: Self = Self { start: 0, len: 0 };
 }
 
 /// Room for a code point or a control frame that a read boundary cut in two: 125 bytes.
@@ -43,7 +60,7 @@ impl<'b> Input<'b> {
     #[inline]
     #[must_use]
     pub const fn new(bytes: &'b mut [u8], scratch: &'b mut Scratch) -> Self {
-        Self { bytes: Bytes(bytes), gap: 0, like: (0, 0), scratch }
+        Self { bytes: Bytes(bytes), gap: 0, is_fresh: true, like: Like::NOTHING, scratch }
     }
 
     /// How many bytes are not consumed yet.
@@ -58,51 +75,76 @@ impl<'b> Input<'b> {
         self.len() == 0
     }
 
-    /// What is not consumed.
+    /// What is not consumed, without a gap.
     #[inline]
     pub(crate) fn bytes(&mut self) -> &mut Bytes<'b> {
-        if self.gap > 0 {
-            self.close_gap();
-        }
-        &mut self.bytes
+        self.whole().0
     }
 
-    #[inline(never)]
-    fn close_gap(&mut self) {
-        let gap = core::mem::take(&mut self.gap);
-        self.bytes.take(gap);
-    }
-
-    /// What is not consumed, to look at.
+    /// The same, and how the last message began.
     #[inline]
-    pub(crate) fn peek(&self) -> Option<&[u8]> {
-        self.bytes.0.get(self.gap..)
+    pub(crate) fn whole(&mut self) -> (&mut Bytes<'b>, &mut Like) {
+        if self.gap > 0 {
+            self.bytes.take(core::mem::take(&mut self.gap));
+        }
+        (&mut self.bytes, &mut self.like)
     }
 
-    /// Consumes a masked frame, of a header of `header` bytes and `len` bytes of payload: the payload behind
-    /// `new`, the header of a frame that is not masked, which is shorter by the key. `None` if not all of it has
-    /// come: it stays.
+    /// What is not consumed, to look at, and how the last message began.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<(&[u8], &mut Like)> {
+        Some((self.bytes.0.get(self.gap..)?, &mut self.like))
+    }
+
+    /// Consumes a masked frame, of a header of `N` bytes and the key, and `len` bytes of payload: the payload behind
+    /// `new`, a header of `N` bytes of a frame that is not masked. `None` if not all of it has come: it stays.
+    // What is not in line is given no reference to this input, which stays in registers so.
     #[inline]
     pub(crate) fn reframe<const N: usize>(
         &mut self,
         new: [u8; N],
-        len: usize,
+        len: u16,
         key: [u8; 4],
     ) -> Option<&'b [u8]> {
-        let (behind, whole) = (self.gap.wrapping_add(N).wrapping_add(4), N.wrapping_add(len));
-        // No length of a slice, and none that a header of two bytes more declares, is so large that it wraps.
-        let end = behind.wrapping_add(len);
         let bytes = core::mem::take(&mut self.bytes.0);
-        let Some(moving) = bytes.get_mut(..end) else {
-            self.bytes.0 = bytes;
-            return None;
+        let len = usize::from(len);
+        let (frame, rest) = if self.is_fresh {
+            reframe_first(bytes, new, len, key)
+        } else {
+            reframe_next(bytes, self.gap, new, len, key)
         };
-        let (head, body) = moving.split_first_chunk_mut::<N>()?;
-        *head = new;
-        mask::apply_down(body, self.gap.wrapping_add(4), key);
-        let (frame, rest) = bytes.split_at_mut_checked(whole)?;
         self.bytes.0 = rest;
-        self.gap = self.gap.wrapping_add(4);
+        if frame.is_some() {
+            // It is never more than there are bytes.
+            self.gap = self.gap.wrapping_add(if self.is_fresh { 0 } else { KEY });
+            self.is_fresh = false;
+        }
+        frame
+    }
+
+    /// The same for a frame that begins like the one before it.
+    #[inline]
+    pub(crate) fn reframe_alike(&mut self, new: [u8; 2], key: [u8; 4]) -> Option<&'b [u8]> {
+        match self.like.len {
+            16..=32 => self.reframe_short::<16>(new, key),
+            64..=125 => self.reframe_short::<64>(new, key),
+            len => self.reframe(new, len.into(), key),
+        }
+    }
+
+    /// The same for a payload of `E` to `2 * E` bytes, which goes through registers.
+    #[inline(always)]
+    fn reframe_short<const E: usize>(&mut self, new: [u8; 2], key: [u8; 4]) -> Option<&'b [u8]> {
+        let len = usize::from(self.like.len);
+        let (_, payload) = self.bytes.0.get(self.gap..)?.split_at_checked(const { 2 + KEY })?;
+        let ends = mask::Ends::<E>::masked(payload.get(..len)?, key)?;
+        let bytes = core::mem::take(&mut self.bytes.0);
+        let (frame, rest) = bytes.split_at_mut_checked(len.saturating_add(2))?;
+        self.bytes.0 = rest;
+        self.gap = self.gap.wrapping_add(KEY);
+        let (head, body) = frame.split_first_chunk_mut()?;
+        *head = new;
+        ends.put(body)?;
         Some(frame)
     }
 
@@ -119,6 +161,49 @@ impl<'b> Input<'b> {
         self.bytes = bytes;
         result
     }
+}
+
+/// [`Input::reframe`] for the first message, whose payload stays where it is: often there is no other. The frame, and
+/// what is left behind it.
+#[inline]
+fn reframe_first<const N: usize>(
+    bytes: &mut [u8],
+    new: [u8; N],
+    len: usize,
+    key: [u8; 4],
+) -> (Option<&[u8]>, &mut [u8]) {
+    let end = len.saturating_add(const { N + KEY });
+    if bytes.len() < end {
+        return (None, bytes);
+    }
+    let (whole, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
+    let frame = whole.get_mut(KEY..).unwrap_or_default();
+    if let Some((head, body)) = frame.split_first_chunk_mut() {
+        *head = new;
+        mask::apply(body, key);
+    }
+    (Some(frame), rest)
+}
+
+/// [`Input::reframe`] for one behind others, and of any length.
+#[inline(never)]
+fn reframe_next<const N: usize>(
+    bytes: &mut [u8],
+    gap: usize,
+    new: [u8; N],
+    len: usize,
+    key: [u8; 4],
+) -> (Option<&[u8]>, &mut [u8]) {
+    let moved = gap.saturating_add(KEY);
+    let end = len.saturating_add(moved).saturating_add(N);
+    let Some((head, body)) = bytes.get_mut(..end).and_then(<[u8]>::split_first_chunk_mut) else {
+        return (None, bytes);
+    };
+    *head = new;
+    mask::apply_down(body, moved, key);
+    // It is shorter than what was just there.
+    let (frame, rest) = bytes.split_at_mut_checked(len.saturating_add(N)).unwrap_or_default();
+    (Some(frame), rest)
 }
 
 impl<'b> Bytes<'b> {

@@ -52,84 +52,41 @@ fn blocks(data: &mut [u8], key: [u8; 4]) {
 /// Masks `data`, if it has `N` to `2 * N` bytes.
 #[inline]
 fn ends<const N: usize>(data: &mut [u8], key: [u8; 4]) -> bool {
-    ends_down::<N>(data, 0, key)
+    Ends::<N>::masked(data, key).is_some_and(|ends| ends.put(data).is_some())
 }
 
-/// Unmasks the payload at the end of `bytes`, behind `gap` bytes, and moves it to their beginning.
-///
-/// What then lies behind it is of no use. It costs as much as [`apply`] does.
-#[inline]
+/// The first and the last `N` bytes of a payload of `N` to `2 * N` bytes, masked: both are read before any is
+/// written, so that what is written may overlap what was read.
+pub(crate) struct Ends<const N: usize> {
+    first: [u8; N],
+    last: [u8; N],
+}
+
+impl<const N: usize> Ends<N> {
+    #[inline]
+    pub(crate) fn masked(payload: &[u8], key: [u8; 4]) -> Option<Self> {
+        let (first, last) = (payload.first_chunk()?, payload.last_chunk()?);
+        let last_key = rotate(key, payload.len());
+        Some(Self { first: masked(*first, key), last: masked(*last, last_key) })
+    }
+
+    /// Writes them to a place as long as the payload.
+    #[inline]
+    pub(crate) fn put(self, to: &mut [u8]) -> Option<()> {
+        *to.first_chunk_mut()? = self.first;
+        *to.last_chunk_mut()? = self.last;
+        Some(())
+    }
+}
+
+/// Unmasks the payload at the end of `bytes`, behind `gap` bytes, and moves it to their beginning. What then lies
+/// behind it is of no use.
 pub(crate) fn apply_down(bytes: &mut [u8], gap: usize, key: [u8; 4]) {
-    match bytes.len().wrapping_sub(gap) {
-        16 => {
-            let from = bytes.get(gap..).and_then(|from| from.first_chunk::<16>());
-            if let Some(block) = from.map(|from| masked(*from, key))
-                && let Some(to) = bytes.first_chunk_mut()
-            {
-                *to = block;
-            }
-        }
-        17..=32 => _ = ends_down::<16>(bytes, gap, key),
-        8..16 => _ = ends_down::<8>(bytes, gap, key),
-        64..=128 => _ = ends_down::<64>(bytes, gap, key),
-        _ => apply_down_any(bytes, gap, key),
+    let len = bytes.len().saturating_sub(gap);
+    if gap <= bytes.len() {
+        bytes.copy_within(gap.., 0);
     }
-}
-
-#[inline(never)]
-fn apply_down_any(bytes: &mut [u8], gap: usize, key: [u8; 4]) {
-    match bytes.len().saturating_sub(gap) {
-        32..64 => _ = ends_down::<32>(bytes, gap, key),
-        4..8 => _ = ends_down::<4>(bytes, gap, key),
-        0..4 => {
-            for (i, mask) in key.into_iter().enumerate() {
-                let from = bytes.get(gap.saturating_add(i)).copied();
-                if let (Some(from), Some(to)) = (from, bytes.get_mut(i)) {
-                    *to = from ^ mask;
-                }
-            }
-        }
-        _ => blocks_down(bytes, gap, key),
-    }
-}
-
-/// Of more than 64 bytes.
-fn blocks_down(bytes: &mut [u8], gap: usize, key: [u8; 4]) {
-    let Some(len) = bytes.len().checked_sub(gap) else { return };
-    // Read before any is written: where it overlaps the block before it, that one's target may lie there.
-    let last = bytes.last_chunk::<64>().map(|last| masked(*last, rotate(key, len)));
-    let mut rest = &mut *bytes;
-    while rest.len().saturating_sub(gap) >= 64 {
-        let from = rest.get(gap..).and_then(|from| from.first_chunk::<64>());
-        let Some(block) = from.map(|block| masked(*block, key)) else { return };
-        let Some((to, behind)) = rest.split_first_chunk_mut() else { return };
-        *to = block;
-        rest = behind;
-    }
-    let payload = bytes.get_mut(..len).and_then(|payload| payload.last_chunk_mut());
-    if let (Some(to), Some(last)) = (payload, last) {
-        *to = last;
-    }
-}
-
-/// Unmasks what is behind `gap` bytes, if it has `N` to `2 * N` bytes, and moves it down by these.
-#[inline]
-fn ends_down<const N: usize>(bytes: &mut [u8], gap: usize, key: [u8; 4]) -> bool {
-    let Some(from) = bytes.get(gap..) else { return false };
-    let len = from.len();
-    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
-        return false;
-    };
-    // Both are read before one is written.
-    let (first, last) = (masked(*first, key), masked(*last, rotate(key, len)));
-    let Some(to) = bytes.get_mut(..len) else { return false };
-    if let Some(to) = to.first_chunk_mut() {
-        *to = first;
-    }
-    if let Some(to) = to.last_chunk_mut() {
-        *to = last;
-    }
-    true
+    apply(bytes.get_mut(..len).unwrap_or_default(), key);
 }
 
 /// `N` is a multiple of 4.

@@ -3,6 +3,8 @@
 use core::str;
 
 use super::{Connection, Section};
+use crate::frame::Opcode;
+use crate::input::Like;
 use crate::{Event, Framed, Input, Kind, Message, Part, Role, Server, mask, utf8};
 
 impl<R: Role> Connection<R> {
@@ -20,15 +22,11 @@ impl<R: Role> Connection<R> {
         if self.rest.section != Section::Message {
             return None;
         }
-        let bytes = input.bytes();
-        let frame = if R::READS_MASKED {
-            Frame::masked(bytes.as_slice())
-        } else {
-            Frame::unmasked(bytes.as_slice())
-        }?;
-        if u64::from(frame.len) > self.rest.max_message {
-            return None;
-        }
+        let (bytes, like) = input.whole();
+        let frame = match Frame::alike(bytes.as_slice(), *like) {
+            Some(frame) if R::READS_MASKED => frame,
+            _ => self.other_frame(bytes.as_slice(), like)?,
+        };
         let data = bytes.take_behind(frame.header, usize::from(frame.len))?;
         if R::READS_MASKED {
             mask::apply(data, frame.key);
@@ -44,6 +42,20 @@ impl<R: Role> Connection<R> {
                 }
             },
         }
+    }
+
+    /// The header of a message in one frame, if these bytes begin with one, and it may be as long. `like` tells how
+    /// the next may begin.
+    #[inline]
+    fn other_frame(&self, bytes: &[u8], like: &mut Like) -> Option<Frame> {
+        let frame = if R::READS_MASKED { Frame::masked(bytes) } else { Frame::unmasked(bytes) }?;
+        if u64::from(frame.len) > self.rest.max_message {
+            return None;
+        }
+        if let ([first, second, ..], 6) = (bytes, frame.header) {
+            *like = Like { start: u16::from_ne_bytes([*first, *second]), len: second ^ MASKED };
+        }
+        Some(frame)
     }
 
     /// The valid beginning of text, if there is any; what is behind it is reported next.
@@ -63,9 +75,9 @@ impl<R: Role> Connection<R> {
 
 impl Connection<Server> {
     /// The next message, if it is unfragmented (RFC 6455 §5.4), uncompressed, and all of it has come:
-    /// [`next_unfragmented`](Self::next_unfragmented) for servers that send on what they receive. The payload
-    /// is moved down a few bytes, so that the header of a server's frame stands in front of it, and the frames
-    /// of messages that come one after the other lie one behind the other.
+    /// [`next_unfragmented`](Self::next_unfragmented) for servers that send on what they receive. The header of
+    /// a server's frame is put in front of the payload, over the masking key, and later payloads are moved down,
+    /// so that the frames of messages that come one after the other lie one behind the other.
     ///
     /// `None` says nothing of what else has come: call [`next_event`](Self::next_event). Text that is not UTF-8
     /// is no message; `next_event` then reports the error.
@@ -81,37 +93,28 @@ impl Connection<Server> {
     /// assert_eq!((first.message, first.frame), (Message::Binary(b"a"), &b"\x82\x01a"[..]));
     /// let second = conn.next_framed(&mut input).unwrap();
     /// assert_eq!(second.message, Message::Binary(b"b"));
-    /// assert_eq!(&read[..6], b"\x82\x01a\x82\x01b");
+    /// assert_eq!(&read[4..10], b"\x82\x01a\x82\x01b");
     /// ```
     #[inline(always)]
     pub fn next_framed<'b>(&mut self, input: &mut Input<'b>) -> Option<Framed<'b>> {
         if self.rest.section != Section::Message {
             return None;
         }
-        let unread = input.peek()?;
-        let [first, second, key @ ..] = *unread.first_chunk::<6>()?;
-        let start = u16::from_ne_bytes([first, second]);
+        let (unread, like) = input.peek()?;
         let (kind, frame, header);
-        if start == input.like.0 {
-            kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
-            frame = input.reframe([first, second ^ 0x80], input.like.1, key)?;
-            header = 2;
+        if let Some(alike) = Frame::alike(unread, *like) {
+            kind = alike.kind;
+            let new = [Opcode::Message(kind).last(), like.len];
+            (frame, header) = (input.reframe_alike(new, alike.key)?, 2);
         } else {
-            let found = Frame::masked(unread)?;
-            if u64::from(found.len) > self.rest.max_message {
-                return None;
-            }
+            let found = self.other_frame(unread, like)?;
             kind = found.kind;
-            let len = usize::from(found.len);
-            if found.header == 6 {
-                input.like = (start, len);
-                frame = input.reframe([first, second ^ 0x80], len, key)?;
-                header = 2;
+            let (first, [high, low]) = (Opcode::Message(kind).last(), found.len.to_be_bytes());
+            (frame, header) = if found.header == 6 {
+                (input.reframe([first, low], found.len, found.key)?, 2)
             } else {
-                let [high, low] = found.len.to_be_bytes();
-                frame = input.reframe([first, 126, high, low], len, found.key)?;
-                header = 4;
-            }
+                (input.reframe([first, 126, high, low], found.len, found.key)?, 4)
+            };
         }
         let data = frame.get(header..)?;
         let message = match kind {
@@ -128,6 +131,9 @@ impl Connection<Server> {
     }
 }
 
+/// The bit of a second byte that tells that the payload is masked (RFC 6455 §5.2).
+const MASKED: u8 = 0x80;
+
 /// What the header of a message in one frame says, if its length has one of the shorter forms.
 struct Frame {
     kind: Kind,
@@ -137,6 +143,16 @@ struct Frame {
 }
 
 impl Frame {
+    /// The header of a masked message that begins like the one before it: it need not be looked at again, and
+    /// nobody waits for a length that processors can guess.
+    #[inline]
+    fn alike(bytes: &[u8], like: Like) -> Option<Self> {
+        let [first, second, key @ ..] = *bytes.first_chunk::<6>()?;
+        let kind = if first == 0x81 { Kind::Text } else { Kind::Binary };
+        let frame = Self { kind, header: 6, len: like.len.into(), key };
+        (u16::from_ne_bytes([first, second]) == like.start).then_some(frame)
+    }
+
     #[inline]
     fn masked(bytes: &[u8]) -> Option<Self> {
         let [first, second, key @ ..] = *bytes.first_chunk::<6>()?;
