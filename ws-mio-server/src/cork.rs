@@ -122,6 +122,8 @@ impl Cork {
     /// These bytes have been read, and stay where they are until the cork is empty again.
     pub(crate) fn lend_read(&mut self, bytes: &[u8]) {
         self.read = addresses(bytes);
+        // The first frame that goes back is as if it went on from here.
+        self.run = self.read.start..self.read.start;
     }
 
     /// Whether these bytes are what was read.

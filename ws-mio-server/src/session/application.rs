@@ -168,6 +168,7 @@ fn deliver(message: Arriving, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
 }
 
 /// Serves `n` bytes of payload that were read to where the message is put together.
+#[inline(never)]
 pub(super) fn serve_in_place(
     n: usize,
     scratch: &mut Scratch,

@@ -94,6 +94,7 @@ impl Rested {
         }
     }
 
+    #[inline(always)]
     fn with<T>(&mut self, serve: impl FnOnce(&mut Connection<Server>) -> T) -> T {
         // In either case it comes here, so that `serve` is called at one place only, and in line.
         let mut connection = match self {
@@ -104,7 +105,10 @@ impl Rested {
             ),
         };
         let result = serve(&mut connection);
-        *self = Self::new(connection);
+        match (&mut *self, connection.park()) {
+            (Self::Parked(parked), Some(rest)) => *parked = rest,
+            _ => *self = Self::new(connection),
+        }
         result
     }
 }
@@ -148,7 +152,22 @@ impl Open {
         Self { _memory: memory, ..self }
     }
 
+    /// Serves bytes that came behind the request.
+    #[inline(never)]
+    pub(super) fn receive_first(
+        &mut self,
+        key: Key,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+        extra: &mut Option<Box<Extra>>,
+        handlers: &mut Handlers,
+        context: &mut Context,
+    ) -> bool {
+        self.receive(key, Read::Bytes(bytes), scratch, extra, handlers, context)
+    }
+
     /// Serves bytes of the peer; `true`: all is said, nothing more is to be sent.
+    #[inline(always)]
     pub(super) fn receive(
         &mut self,
         key: Key,
@@ -158,8 +177,7 @@ impl Open {
         handlers: &mut Handlers,
         context: &mut Context,
     ) -> bool {
-        let now = context.now;
-        self.keepalive.heard(now);
+        self.keepalive.heard(context.now);
         let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
         let deflate = self.deflate;
         self.connection.with(|connection| {
@@ -173,10 +191,13 @@ impl Open {
             }
         });
         self.last = context.last.take().unwrap_or(self.last);
-        if self.is_open() {
-            return false;
-        }
-        self.keepalive.closing(now);
+        !self.is_open() && self.is_said(extra, context)
+    }
+
+    /// Whether all is said, of a connection that is open no more.
+    #[inline(never)]
+    fn is_said(&mut self, extra: &mut Option<Box<Extra>>, context: &mut Context) -> bool {
+        self.keepalive.closing(context.now);
         forget_messages(extra);
         self.complete_record(context);
         self.connection.transport() == Transport::Close

@@ -7,7 +7,7 @@ use ws_proto::handshake::head::HeadReader;
 use ws_proto::keepalive::Instant;
 
 use super::answer::{Answered, Opened, answer, method, respond};
-use super::open::{Open, Read};
+use super::open::Open;
 use super::serving::Serving;
 use super::{Handlers, Phase, Step};
 use crate::context::{Context, Settings};
@@ -188,7 +188,7 @@ impl Opening {
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
         context.query.clear();
         let mut open = open.with_memory(memory);
-        if open.receive(key, Read::Bytes(rest), scratch, extra, handlers, context) {
+        if open.receive_first(key, rest, scratch, extra, handlers, context) {
             return Some(Step::last(Phase::Ending { since: context.now }));
         }
         Some(Step::last(Phase::Open(open)))

@@ -101,16 +101,16 @@ impl Worker {
             Command::Publish(_) => &mut overflow.orders,
             _ => &mut overflow.deliveries,
         };
-        if !waiting.is_empty() {
+        let refused = if waiting.is_empty() { mailbox.post(command).err() } else { Some(command) };
+        if let Some(command) = refused {
             waiting.push_back(command);
-        } else if let Err(command) = mailbox.post(command) {
-            waiting.push_back(command);
+            self.is_congested = true;
         }
     }
 
     /// Tries again to pass on what mailboxes had no room for; then takes orders that waited for that.
     pub(super) fn pass_on(&mut self) {
-        if !self.is_congested() {
+        if !self.is_congested {
             return;
         }
         for (mailbox, Overflow { orders, deliveries }) in
@@ -125,11 +125,9 @@ impl Worker {
                 }
             }
         }
+        self.is_congested =
+            self.overflow.iter().any(|o| !o.orders.is_empty() || !o.deliveries.is_empty());
         self.open_mailbox();
-    }
-
-    pub(super) fn is_congested(&self) -> bool {
-        self.overflow.iter().any(|o| !o.orders.is_empty() || !o.deliveries.is_empty())
     }
 
     pub(super) fn open_mailbox(&mut self) {

@@ -94,6 +94,8 @@ pub(crate) struct Worker {
     mailboxes: Arc<[Mailbox]>,
     /// For each of them, what it had no room for.
     overflow: Vec<Overflow>,
+    /// Whether there is any of that.
+    is_congested: bool,
     /// How connections are closed before the server stops.
     drain: Option<Drain>,
     /// How many workers have yet to be empty until it does.
@@ -153,6 +155,7 @@ impl Worker {
             delivered: Vec::new(),
             overflow: mailboxes.iter().map(|_| Overflow::default()).collect(),
             mailboxes,
+            is_congested: false,
             drain: None,
             draining,
             stop: None,
@@ -205,7 +208,7 @@ impl Worker {
     fn timeout(&self) -> Option<Duration> {
         let now = self.context.now;
         let accepting = self.exhausted.is_none() && self.listeners.iter().any(|l| l.ready);
-        let congested = self.is_congested().then_some(CONGESTED);
+        let congested = self.is_congested.then_some(CONGESTED);
         if accepting || (!self.ready.is_empty() && congested.is_none()) {
             return Some(Duration::ZERO);
         }
@@ -246,7 +249,7 @@ impl Worker {
         let mut budget = READ_BUDGET;
         loop {
             // What the peer says might have to be passed on: that has to wait.
-            let congested = self.is_congested();
+            let congested = self.is_congested;
             let Some(slot) = self.slots.get_mut(key) else { return };
             // What is due for the next turn anyway is not read twice.
             if slot.paused | slot.delayed | slot.ready {

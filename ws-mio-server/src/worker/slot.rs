@@ -173,6 +173,7 @@ impl Slot {
     }
 
     /// Sends the cork, at once if nothing is queued; the rest is queued. `read` is what was read to.
+    #[inline(always)]
     pub(super) fn send_cork(&mut self, context: &mut Context, read: &[u8]) -> io::Result<()> {
         let Context { cork, arriving, counters, .. } = &mut *context;
         if cork.is_empty() {
