@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write as _};
 
 use ws_mio_server::hub::Epoch;
 use ws_mio_server::settings::Settings;
+use ws_mio_server::store::Options;
 use ws_mio_server::{Builder, Server, StartError};
 
 use crate::app::{Chat, Echo, INDEX, Relay, Rooms};
@@ -18,7 +19,7 @@ pub(crate) fn run(
     let settings = &read()?;
     let log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
-    let rooms = rooms(settings)?;
+    let rooms = open_rooms(settings)?;
     let server = builder(settings, &rooms)?
         .bind(settings.listen())
         .map_err(|error| format!("{error}{}", advice(&error)))?;
@@ -43,11 +44,23 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// The rooms of a server, empty.
+/// The rooms of a server, empty, and without what is stored.
 pub(crate) fn rooms(settings: &Settings) -> Result<Rooms, String> {
+    Ok(Rooms::new(settings.rooms()?, epoch()?))
+}
+
+/// The rooms of a server as they were when it ended, if they are stored.
+fn open_rooms(settings: &Settings) -> Result<Rooms, String> {
+    let settings = settings.rooms()?;
+    let Some(data) = settings.data.clone() else { return Ok(Rooms::new(settings, epoch()?)) };
+    let options = Options { survive: settings.survive, ..Options::default() };
+    Rooms::open(settings, epoch()?, &data, &options).map_err(|error| format!("data: {error}"))
+}
+
+fn epoch() -> Result<Epoch, String> {
     let mut entropy = [0; 8];
     getrandom::fill(&mut entropy).map_err(|error| format!("no random numbers: {error}"))?;
-    Ok(Rooms::new(settings.rooms(), Epoch::from_entropy(u64::from_le_bytes(entropy))))
+    Ok(Epoch::from_entropy(u64::from_le_bytes(entropy)))
 }
 
 /// The server before it is bound.
@@ -91,6 +104,12 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     }
     if let Some(address) = server.admin_addr() {
         writeln!(out, "  admin   http://{address}/metrics")?;
+    }
+    match settings.data() {
+        Some(data) => writeln!(out, "  data    {}", data.display())?,
+        None => {
+            writeln!(out, "  data    in memory only: --data DIR keeps messages beyond the process")?
+        }
     }
     writeln!(out, "{workers} worker{plural}, messages up to {limit} bytes. Ctrl-C stops.")?;
     out.flush()

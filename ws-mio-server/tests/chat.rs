@@ -463,3 +463,129 @@ fn when_the_server_stops_nobody_hears_of_others_leaving() {
     drop(tabs);
     assert_eq!(program.ended().code(), Some(0));
 }
+
+/// A folder that is gone with the test.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("ws-mio-server-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_is_acknowledged_is_there_after_a_kill_and_offsets_go_on() {
+    let folder = Folder::new("kill");
+    let start = || Program::with(&["--workers", "2", "--data", folder.path()]);
+    let program = start();
+    let mut tab = Tab::open(&program, "/chat/a?username=alice");
+    let position = tab.joined()["id"].as_str().unwrap().to_owned();
+    let epoch = position.strip_suffix(":0").unwrap();
+    let message = |n: u64| json!({"type": "message", "content": format!("말 {n}"), "clientId": format!("{n}")});
+    for n in 1..=40 {
+        tab.say(&message(n));
+        assert_eq!(
+            tab.next(),
+            json!({"type": "ack", "clientId": format!("{n}"), "id": format!("{epoch}:{n}")})
+        );
+        assert_eq!(tab.due("message")["id"], format!("{epoch}:{n}"));
+    }
+    program.signal(Signal::KILL);
+    drop(program);
+    let program = start();
+    let target = format!("/chat/a?username=alice&since={epoch}:10");
+    let mut tab = Tab::open(&program, &target);
+    let joined = tab.joined();
+    assert_eq!(
+        (&joined["recovered"], &joined["missed"], &joined["gap"]),
+        (&json!(true), &json!(30), &json!(0))
+    );
+    for n in 11..=40 {
+        let message = tab.due("message");
+        assert_eq!(
+            (&message["id"], &message["content"]),
+            (&json!(format!("{epoch}:{n}")), &json!(format!("말 {n}")))
+        );
+    }
+    // What was sent is known, and what comes next goes on.
+    tab.say(&message(40));
+    assert_eq!(tab.next()["id"], format!("{epoch}:40"));
+    tab.say(&message(41));
+    assert_eq!(tab.next()["id"], format!("{epoch}:41"));
+    assert_eq!(tab.due("message")["id"], format!("{epoch}:41"));
+    // A second server does not take the same directory.
+    let second = Command::new(program::PROGRAM)
+        .args(["--listen", "127.0.0.1:0", "--data", folder.path()])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{told}");
+    assert!(told.contains("in use by another server"), "{told}");
+}
+
+#[test]
+fn rooms_that_do_not_persist_begin_anew() {
+    let folder = Folder::new("anew");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let config = folder.0.join("ws.toml");
+    let text = "listen = [\"127.0.0.1:0\"]\n[[namespace]]\nrooms = \"brief\"\npersist = false\n";
+    std::fs::write(&config, text).unwrap();
+    let data = folder.0.join("data");
+    let start = || {
+        let mut command = Command::new(program::PROGRAM);
+        Program::start(command.arg("--config").arg(&config).arg("--data").arg(&data))
+    };
+    let ids = |program: &Program| {
+        ["brief", "kept"].map(|room| {
+            let mut tab = Tab::open(program, &format!("/chat/{room}?username=alice"));
+            let joined = tab.joined()["id"].clone();
+            tab.post("hi");
+            while tab.next()["type"] != "message" {}
+            joined.as_str().unwrap().to_owned()
+        })
+    };
+    let program = start();
+    assert!(program.url("data").ends_with("/data"));
+    let [brief, kept] = ids(&program);
+    assert!(brief.ends_with(":0") && kept.ends_with(":0"));
+    assert_ne!(brief[..8], kept[..8]);
+    program.signal(Signal::KILL);
+    drop(program);
+    let program = start();
+    let [brief_again, kept_again] = ids(&program);
+    assert!(brief_again.ends_with(":0") && kept_again.ends_with(":1"));
+    assert_ne!(brief[..8], brief_again[..8], "no id is given twice");
+    assert_eq!(kept[..8], kept_again[..8]);
+}
+
+#[test]
+fn settings_that_store_nowhere_are_refused() {
+    for (arguments, due) in [
+        (&["--persist", "true"][..], "name a directory by data"),
+        (&["--data", "/proc/nowhere"], "/proc/nowhere"),
+        (&["--data", "x", "--history", "0"], "`history` 0"),
+        (&["--default-name", "a\nb"], "control character"),
+        (&["--may-join", "everyone"], "role=admin"),
+    ] {
+        let output = Command::new(program::PROGRAM)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && told.contains(due), "{arguments:?}: {told}");
+    }
+}

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ws_mio_server::hub::{
-    Effect, Epoch, Hub, Id, Join, Limits, Message, Namespace, Namespaces, Page, Publish, Refused,
-    Since,
+    Budget, Effect, Epoch, Hub, Id, Join, Limits, Message, Namespace, Namespaces, Page, Publish,
+    Refused, Since,
 };
 
 const START: u64 = 1_767_225_600_000;
@@ -50,6 +50,7 @@ struct Client {
 
 struct World {
     hub: Hub<u32, u64>,
+    memory: Arc<Budget>,
     namespaces: Arc<Namespaces>,
     now: u64,
     dice: Dice,
@@ -95,11 +96,11 @@ fn namespaces() -> Namespaces {
     namespaces
 }
 
-fn hub(namespaces: &Arc<Namespaces>, process: u64) -> Hub<u32, u64> {
+fn hub(namespaces: &Arc<Namespaces>, process: u64, memory: &Arc<Budget>) -> Hub<u32, u64> {
     let stored = Some(Epoch::from_entropy(STORED));
     Hub::new(
         Arc::clone(namespaces),
-        Limits { unstored: 12, ..Limits::default() },
+        Limits { unstored: 12, memory: Arc::clone(memory), ..Limits::default() },
         Epoch::from_entropy(MEMORY + 1000 * process),
         stored,
     )
@@ -116,8 +117,11 @@ impl World {
             last: None,
             people: 0,
         });
+        // Not enough for all.
+        let memory = Arc::new(Budget::new(5000));
         Self {
-            hub: hub(&namespaces, 0),
+            hub: hub(&namespaces, 0, &memory),
+            memory,
             namespaces,
             now: START,
             dice: Dice(seed | 1),
@@ -159,6 +163,7 @@ impl World {
                 _ => self.crash(),
             }
             self.check_counts();
+            self.check_memory();
         }
         while !self.queue.is_empty() {
             self.store();
@@ -175,7 +180,7 @@ impl World {
         self.hub.expire(self.now, &mut effects);
         self.obey(effects);
         assert!(self.hub.is_empty(), "{:?}", self.hub.rooms().collect::<Vec<_>>());
-        assert_eq!((self.hub.history_bytes(), self.hub.connections("user 0").len()), (0, 0));
+        assert_eq!((self.memory.used(), self.hub.connections("user 0").len()), (0, 0));
     }
 
     /// Clocks are set back a little now and then.
@@ -391,6 +396,13 @@ impl World {
         }
     }
 
+    /// What is kept does not take more than it may, but for one message a room.
+    fn check_memory(&self) {
+        let kept: usize = self.hub.rooms().map(|room| room.bytes).sum();
+        assert_eq!(kept, self.memory.used());
+        assert!(kept <= 5000 + ROOMS.len() * 200, "{kept}");
+    }
+
     /// What was acknowledged can still be had, as far as a room keeps it.
     fn check_acknowledged(&self) {
         for room in ROOMS {
@@ -423,7 +435,8 @@ impl World {
         self.queue.clear();
         self.failing.clear();
         self.connections += 1;
-        self.hub = hub(&self.namespaces, self.connections.into());
+        self.memory = Arc::new(Budget::new(5000));
+        self.hub = hub(&self.namespaces, self.connections.into(), &self.memory);
         self.hub.restore_floor(self.floor);
         let mut effects = Vec::new();
         for (room, messages) in &self.disk {

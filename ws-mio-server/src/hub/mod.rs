@@ -33,6 +33,7 @@
 //! A room without members and without history is forgotten. The next one of its name begins with an offset
 //! that none before has reached, so that an id from before it is not taken for one of its own.
 
+mod budget;
 mod id;
 mod log;
 mod members;
@@ -48,6 +49,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+pub use budget::Budget;
 pub use id::{Epoch, Id, IdError};
 pub use message::{Effect, Message, Recovery, Refused, Welcome};
 pub use name::{MAX_NAME, NameError, check_name};
@@ -57,12 +59,13 @@ pub use query::{Page, People, RoomInfo};
 use room::Room;
 
 /// What a hub may hold at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Rooms. Default: 1,000,000.
     pub rooms: usize,
-    /// Bytes of messages that are kept in all; a room over it keeps its newest only. Default: 256 MiB.
-    pub history_bytes: usize,
+    /// What messages that are kept may take in all; beyond, a room that gets one drops its oldest ones, all but
+    /// the newest if need be. Hubs may share it.
+    pub memory: Arc<Budget>,
     /// Messages that wait to be stored. Default: 100,000.
     pub unstored: usize,
     /// Bytes of messages that a joiner gets at once; what it missed beyond is a gap. It should be less than
@@ -74,7 +77,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             rooms: 1_000_000,
-            history_bytes: 256 * 1024 * 1024,
+            memory: Arc::default(),
             unstored: 100_000,
             replay_bytes: 768 * 1024,
         }
@@ -93,8 +96,6 @@ pub struct Hub<M, A> {
     memory: Kind,
     /// For namespaces that persist.
     stored: Kind,
-    /// What the messages that are kept weigh.
-    weight: usize,
     unstored: usize,
 }
 
@@ -160,7 +161,6 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
             limits,
             memory: Kind { epoch, floor: 0 },
             stored: Kind { epoch: stored.unwrap_or(epoch), floor: 0 },
-            weight: 0,
             unstored: 0,
         }
     }
@@ -185,7 +185,7 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
             log.sent.insert(&message);
             log.push(Arc::new(message));
         }
-        self.weight = self.weight.saturating_add(log.weight());
+        self.limits.memory.change(0, log.weight());
         let mut restored = Room::new(0, number);
         (restored.last, restored.log) = (last, Some(Box::new(log)));
         let name: Arc<str> = Arc::from(room);
@@ -320,13 +320,9 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
         let Some(log) = &mut room.log else { return };
         let namespace = self.namespaces.get(room.namespace);
         let before = log.weight();
-        let aged = log.trim(room.last, namespace, now);
-        self.weight = self.weight.saturating_sub(before.saturating_sub(log.weight()));
-        let excess = self.weight.saturating_sub(self.limits.history_bytes);
-        let before = log.weight();
-        let shed = log.shed(excess);
-        self.weight = self.weight.saturating_sub(before.saturating_sub(log.weight()));
-        if (aged || shed) && namespace.persist {
+        let is_trimmed = log.trim(room.last, namespace, now);
+        self.limits.memory.change(before, log.weight());
+        if is_trimmed && namespace.persist {
             let from = log.first(room.last);
             effects.push(Effect::Trim { room: Arc::clone(name), from });
         }

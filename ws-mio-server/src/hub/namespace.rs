@@ -36,7 +36,7 @@ pub struct Namespace {
     pub presence: Presence,
     /// Whether messages are stored before they are delivered. Default: no.
     pub persist: bool,
-    /// How many messages of a room may wait to be stored. Default: 1,000.
+    /// How many messages of a room may wait to be stored. Default: 10,000.
     pub max_unstored: usize,
 }
 
@@ -51,7 +51,7 @@ impl Default for Namespace {
             max_members: 100_000,
             presence: Presence::On,
             persist: false,
-            max_unstored: 1000,
+            max_unstored: 10_000,
         }
     }
 }

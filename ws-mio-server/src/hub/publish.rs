@@ -161,10 +161,26 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
         let log = room.log.get_or_insert_default();
         let before = log.weight();
         log.push(Arc::clone(&message));
-        self.weight = self.weight.saturating_add(log.weight().saturating_sub(before));
+        self.limits.memory.change(before, log.weight());
         effects.extend(answers.into_iter().map(|answer| Effect::Accepted { answer, id }));
         effects.push(Effect::Deliver { room: Arc::clone(name), message, except });
+        self.shed(name, effects);
         self.trim(name, now, effects);
+    }
+
+    /// Drops the oldest messages of a room where all together take more than they may.
+    fn shed(&mut self, name: &Arc<str>, effects: &mut Vec<Effect<M, A>>) {
+        let excess = self.limits.memory.excess();
+        let Some(room) = self.rooms.get_mut(name).filter(|_| excess > 0) else { return };
+        let Some(log) = &mut room.log else { return };
+        let before = log.weight();
+        if log.shed(excess) {
+            self.limits.memory.change(before, log.weight());
+            if self.namespaces.get(room.namespace).persist {
+                let from = log.first(room.last);
+                effects.push(Effect::Trim { room: Arc::clone(name), from });
+            }
+        }
     }
 
     fn refuse(

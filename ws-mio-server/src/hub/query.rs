@@ -72,12 +72,6 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
         self.unstored
     }
 
-    /// The bytes of all messages that are kept.
-    #[must_use]
-    pub const fn history_bytes(&self) -> usize {
-        self.weight
-    }
-
     /// The rooms, in no particular order.
     pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> {
         self.rooms.keys().filter_map(|name| self.room(name))

@@ -230,6 +230,12 @@ impl Settings {
         self.args.max_message
     }
 
+    /// The directory in which messages are stored, if they are.
+    #[must_use]
+    pub fn data(&self) -> Option<&Path> {
+        self.args.common.data.as_deref()
+    }
+
     /// How long connections may take to be closed, one after the other, before the server stops.
     #[must_use]
     pub const fn drain(&self) -> Duration {
@@ -249,10 +255,14 @@ impl Settings {
     }
 
     /// What rooms are set to.
-    #[must_use]
-    pub fn rooms(&self) -> rooms::RoomSettings {
+    ///
+    /// # Errors
+    /// Settings that don't go together: rooms are to be stored nowhere.
+    pub fn rooms(&self) -> Result<rooms::RoomSettings, String> {
         let named: Vec<_> = self.namespaces.iter().map(|named| named.args.clone()).collect();
-        rooms::settings(&self.args.common, &self.args.rooms, &named)
+        let ServeArgs { common, rooms, .. } = &self.args;
+        rooms::check(common, rooms, &named)?;
+        Ok(rooms::settings(common, rooms, &named))
     }
 
     /// Makes a builder what the settings say.

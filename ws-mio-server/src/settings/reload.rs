@@ -3,7 +3,7 @@
 use super::Settings;
 
 /// Settings that a server takes when it starts, and not again.
-const FIXED: [&str; 23] = [
+const FIXED: &[&str] = &[
     "listen",
     "listen-unix",
     "listen-tls",
@@ -15,6 +15,10 @@ const FIXED: [&str; 23] = [
     "deflate-window",
     "deflate-threshold",
     "deflate-memory",
+    "data",
+    "data-survives",
+    "history-memory",
+    "persist",
     "default-room",
     "default-name",
     "chat-language",
@@ -77,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_fixed_is_a_setting() {
-        for name in FIXED {
+        for name in FIXED.iter().copied() {
             assert!(arguments().any(|(known, _)| known == name), "{name}");
         }
     }

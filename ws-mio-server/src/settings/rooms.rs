@@ -1,5 +1,6 @@
 //! Settings of rooms: those of all, and those of namespaces.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use serde_json::Value;
 
 use super::values::{duration, size};
 use crate::Identity;
-use crate::hub::{Namespace, Namespaces, Pattern, Presence, check_name};
+use crate::hub::{Budget, Namespace, Namespaces, Pattern, Presence, check_name};
+use crate::store::Survive;
 
 /// What rooms are set to.
 #[derive(Clone, Debug)]
@@ -23,6 +25,12 @@ pub struct RoomSettings {
     pub default_name: String,
     /// In which language the chat tells who comes and goes.
     pub language: Language,
+    /// What the messages that rooms keep may take.
+    pub memory: Arc<Budget>,
+    /// Where messages are stored, if they are.
+    pub data: Option<PathBuf>,
+    /// What stored messages survive.
+    pub survive: Survive,
 }
 
 impl RoomSettings {
@@ -146,6 +154,10 @@ fn rule(text: &str) -> Result<Rule, String> {
     }
 }
 
+fn truth(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "true or false is due")
+}
+
 fn name(text: &str) -> Result<String, String> {
     check_name(text).map_err(|error| error.to_string()).map(|()| text.to_owned())
 }
@@ -159,6 +171,15 @@ enum Told {
     Count,
     /// Nothing: the number of users is 0
     Off,
+}
+
+/// What stored messages survive.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Survival {
+    /// The end of the process, however it comes; a loss of power may cost the last ones, and begins another epoch
+    ProcessEnd,
+    /// A loss of power, too: the disk confirms each batch before it is acknowledged, which takes longer
+    PowerLoss,
 }
 
 /// The settings of rooms that are the same for all.
@@ -175,6 +196,23 @@ pub(super) struct CommonArgs {
     /// The language in which the chat tells who comes and goes
     #[arg(long, value_name = "LANGUAGE", default_value = "ko")]
     chat_language: Language,
+
+    /// The directory in which rooms keep their messages, beyond the end of the process [default: memory only]
+    ///
+    /// It is made if it is not there; one server at a time uses it. Messages of rooms that persist are delivered and
+    /// acknowledged when they are stored, not before.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+
+    /// What stored messages survive
+    #[arg(long, value_name = "WHAT", default_value = "process-end")]
+    data_survives: Survival,
+
+    /// How many bytes of messages all rooms together keep in memory, those that are stored, too
+    ///
+    /// Beyond it, a room that gets a message drops its oldest ones.
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = size)]
+    history_memory: u64,
 }
 
 /// The settings of rooms that namespaces have, too.
@@ -190,14 +228,17 @@ pub(super) struct RoomArgs {
 
     /// How many bytes of messages a room keeps
     ///
-    /// All rooms together keep 256 MiB; beyond, rooms keep the newest message only. A joiner gets 768 KiB at most:
-    /// what it missed beyond that is a gap.
+    /// A joiner gets 768 KiB at most: what it missed beyond that is a gap.
     #[arg(long, value_name = "BYTES", default_value = "512KiB", value_parser = size)]
     history_bytes: u64,
 
     /// How many of them somebody gets who joins and names no message to go on from
     #[arg(long, value_name = "N", default_value = "20")]
     join_history: u32,
+
+    /// Whether messages are stored in `data` before they are delivered [default: true with `data`]
+    #[arg(long, value_name = "true|false", value_parser = truth)]
+    persist: Option<bool>,
 
     /// The largest content of a message, in bytes of UTF-8; one that is larger is answered with an error
     #[arg(long, value_name = "BYTES", default_value = "64KiB", value_parser = size)]
@@ -239,7 +280,20 @@ fn pattern(text: &str) -> Result<Pattern, String> {
 }
 
 impl RoomArgs {
-    fn namespace(&self) -> Namespace {
+    /// What is wrong with them where messages are stored or not.
+    fn check(&self, has_data: bool) -> Result<(), &'static str> {
+        match self.persist.unwrap_or(has_data) {
+            true if !has_data => {
+                Err("persist: there is nowhere to store: name a directory by data")
+            }
+            true if self.history == 0 => Err(
+                "persist: a room with `history` 0 stores nothing: let it keep some, or set persist to false",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn namespace(&self, has_data: bool) -> Namespace {
         let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         Namespace {
@@ -254,6 +308,7 @@ impl RoomArgs {
                 Told::Count => Presence::Count,
                 Told::Off => Presence::Off,
             },
+            persist: self.persist.unwrap_or(has_data),
             ..Namespace::default()
         }
     }
@@ -263,23 +318,44 @@ impl RoomArgs {
     }
 }
 
+/// What is wrong with settings of rooms that are good each for itself.
+pub(super) fn check(
+    common: &CommonArgs,
+    other: &RoomArgs,
+    named: &[NamespaceArgs],
+) -> Result<(), String> {
+    let has_data = common.data.is_some();
+    other.check(has_data)?;
+    named.iter().try_for_each(|NamespaceArgs { rooms, settings }| {
+        settings.check(has_data).map_err(|problem| format!("namespace {rooms}: {problem}"))
+    })
+}
+
 /// What all rooms are set to.
 pub(super) fn settings(
     common: &CommonArgs,
     other: &RoomArgs,
     named: &[NamespaceArgs],
 ) -> RoomSettings {
-    let mut namespaces = Namespaces::new(other.namespace());
+    let has_data = common.data.is_some();
+    let mut namespaces = Namespaces::new(other.namespace(has_data));
     for NamespaceArgs { rooms, settings } in named {
-        namespaces.add(rooms.clone(), settings.namespace());
+        namespaces.add(rooms.clone(), settings.namespace(has_data));
     }
     let access = named.iter().map(|named| named.settings.access());
+    let memory = usize::try_from(common.history_memory).unwrap_or(usize::MAX);
     RoomSettings {
         namespaces: Arc::new(namespaces),
         access: access.chain([other.access()]).collect(),
         default_room: common.default_room.clone(),
         default_name: common.default_name.clone(),
         language: common.chat_language,
+        memory: Arc::new(Budget::new(memory)),
+        data: common.data.clone(),
+        survive: match common.data_survives {
+            Survival::ProcessEnd => Survive::ProcessEnd,
+            Survival::PowerLoss => Survive::PowerLoss,
+        },
     }
 }
 

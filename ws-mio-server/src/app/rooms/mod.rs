@@ -8,6 +8,7 @@
 mod ask;
 mod keep;
 mod perform;
+mod stored;
 mod waiting;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ws_mio_server::hub::{Effect, Epoch, Hub, Id, Join, Limits, Publish, Since, check_name};
 use ws_mio_server::settings::rooms::RoomSettings;
+use ws_mio_server::store::Store;
 use ws_mio_server::{Handle, Identity, PeerId, Shared};
 
 use crate::app::chat::wire::{self, Complaint};
@@ -38,6 +40,8 @@ struct Inner {
     settings: RoomSettings,
     /// The server, once it is bound.
     handle: OnceLock<Handle>,
+    /// Where messages are kept, if they are.
+    store: Option<Store>,
 }
 
 /// A part of the rooms.
@@ -81,22 +85,27 @@ pub(crate) struct Allowed {
 }
 
 impl Rooms {
-    /// Rooms of an epoch, which must be another one for each process.
+    /// Rooms that are kept in memory only. Their epoch must be another one for each process.
     pub(crate) fn new(settings: RoomSettings, epoch: Epoch) -> Self {
-        let namespaces = Arc::clone(&settings.namespaces);
-        let whole = Limits::default();
-        let limits = Limits {
-            rooms: whole.rooms.div_ceil(SHARDS),
-            history_bytes: whole.history_bytes.div_ceil(SHARDS),
-            unstored: whole.unstored.div_ceil(SHARDS),
-            ..whole
-        };
+        Self::with_store(settings, epoch, None, None)
+    }
+
+    fn with_store(
+        settings: RoomSettings,
+        epoch: Epoch,
+        store: Option<Store>,
+        stored: Option<Epoch>,
+    ) -> Self {
+        let whole = Limits { memory: Arc::clone(&settings.memory), ..Limits::default() };
+        // What waits for the store is limited there, too.
+        let limits = Limits { rooms: whole.rooms.div_ceil(SHARDS), ..whole };
         let shards = Box::new(std::array::from_fn(|_| {
-            let hub = Hub::new(Arc::clone(&namespaces), limits.clone(), epoch, None);
+            let namespaces = Arc::clone(&settings.namespaces);
+            let hub = Hub::new(namespaces, limits.clone(), epoch, stored);
             Mutex::new(Shard { hub, waiting: Waiting::default() })
         }));
         let (hasher, handle) = (RandomState::new(), OnceLock::new());
-        Self(Arc::new(Inner { shards, hasher, settings, handle }))
+        Self(Arc::new(Inner { shards, hasher, settings, handle, store }))
     }
 
     /// The server that they are of, before it runs.
@@ -253,10 +262,15 @@ impl Rooms {
     }
 
     fn shard(&self, room: &str) -> MutexGuard<'_, Shard> {
-        let Inner { shards, hasher, .. } = &*self.0;
-        let hash = usize::try_from(hasher.hash_one(room) & 0xffff).unwrap_or(0);
-        let [first, ..] = &**shards;
-        lock(shards.get(hash % SHARDS).unwrap_or(first))
+        let shards = &*self.0.shards;
+        let [first, ..] = shards;
+        lock(shards.get(self.place(room)).unwrap_or(first))
+    }
+
+    /// The number of the shard that has a room of this name.
+    fn place(&self, room: &str) -> usize {
+        let hash = self.0.hasher.hash_one(room) & 0xffff;
+        usize::try_from(hash).unwrap_or(0) % SHARDS
     }
 }
 

@@ -46,11 +46,18 @@ impl Rooms {
                     calls.extend(shard.waiting.delivered(&room, &message));
                 }
                 Effect::Store { room, message } => {
-                    let mut more = Vec::new();
-                    shard.hub.not_taken(&room, message.id.offset, &mut more);
-                    effects.extend(more);
+                    let offset = message.id.offset;
+                    if !self.store(Arc::clone(&room), &message) {
+                        let mut more = Vec::new();
+                        shard.hub.not_taken(&room, offset, &mut more);
+                        effects.extend(more);
+                    }
                 }
-                Effect::Trim { .. } => {}
+                Effect::Trim { room, from } => {
+                    if let Some(store) = &self.0.store {
+                        store.trim(&room, from);
+                    }
+                }
                 Effect::Accepted { answer, id } => calls.extend(self.answer(answer, Ok(id))),
                 Effect::Refused { answer, why } => {
                     calls.extend(self.answer(answer, Err(why.into())));
