@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::auth::{Authenticate, Guard, OnDenied};
 use crate::context::Settings;
 use crate::deflate::{Deflate, Policy};
 use crate::http::{Check, Service};
+use crate::listener::Adopted;
 use crate::proxy::Trust;
 use crate::rates::{OnRate, Rates};
 use crate::route::{Route, Routes};
@@ -34,6 +36,8 @@ pub struct Builder {
     pub(crate) admin: Routes,
     pub(crate) admin_address: Option<SocketAddr>,
     pub(crate) unix_paths: Vec<PathBuf>,
+    /// Sockets that somebody else has bound.
+    pub(crate) adopted: Vec<(OwnedFd, Adopted)>,
     /// Where connections come by TLS.
     pub(crate) tls_addresses: Vec<SocketAddr>,
     /// Where metrics are served, if they have not.
@@ -65,6 +69,7 @@ impl Builder {
             admin: Routes::default(),
             admin_address: None,
             unix_paths: Vec::new(),
+            adopted: Vec::new(),
             tls_addresses: Vec::new(),
             metrics: Vec::new(),
             workers: None,
@@ -207,6 +212,14 @@ impl Builder {
     /// ([`Handle::ended`](crate::Handle::ended)). Default: none.
     pub const fn remember_ended(mut self, most: usize) -> Self {
         self.remembered = most;
+        self
+    }
+
+    /// Serves those who connect to a socket that listens already, too: one that a supervisor has bound and
+    /// passed on, as systemd does. TCP and Unix sockets of streams may be adopted, several of them by several
+    /// calls. Connections that come while no server runs wait for the next one.
+    pub fn adopt(mut self, socket: impl Into<OwnedFd>, speaks: Adopted) -> Self {
+        self.adopted.push((socket.into(), speaks));
         self
     }
 
@@ -443,9 +456,10 @@ impl Builder {
     /// Decides where metrics are served.
     pub(crate) fn place_metrics(mut self) -> Self {
         let paths = std::mem::take(&mut self.metrics);
-        match self.admin_address {
-            Some(_) => self,
-            None => paths.iter().fold(self, |builder, path| builder.insert(path, Route::Metrics)),
+        let is_adopted = self.adopted.iter().any(|(_, speaks)| *speaks == Adopted::Admin);
+        match self.admin_address.is_some() || is_adopted {
+            true => self,
+            false => paths.iter().fold(self, |builder, path| builder.insert(path, Route::Metrics)),
         }
     }
 

@@ -92,6 +92,7 @@ pub use http::{Answer, Call, CallId, Reply, Service};
 pub use id::{PeerId, PeerIdError};
 #[cfg(feature = "jwt")]
 pub use jwt::{JwksError, Jwt, JwtSigner};
+pub use listener::Adopted;
 pub use origin::{OriginPattern, OriginPatternError};
 pub use peer::{EndedBy, Ending, Peer};
 pub use proxy::{Network, NetworkError, ProxyHeader};

@@ -5,6 +5,7 @@ mod cli;
 mod clock;
 mod connect;
 mod log;
+mod passed;
 mod proxies;
 mod serve;
 mod signals;

@@ -5,24 +5,31 @@ use std::io::{self, ErrorKind, Write as _};
 use ws_mio_server::hub::Epoch;
 use ws_mio_server::settings::Settings;
 use ws_mio_server::store::Options;
-use ws_mio_server::{Builder, Server, StartError};
+use ws_mio_server::{Adopted, Builder, Server, StartError};
 
 use crate::app::{Chat, Echo, INDEX, Relay, Rooms};
 use crate::clock::Clock;
-use crate::{log, signals};
+use crate::{log, passed, signals};
 
 /// Serves by the settings that `read` comes to, now and when it is told to read them again.
 pub(crate) fn run(
     read: impl Fn() -> Result<Settings, String> + Send + 'static,
 ) -> Result<(), String> {
     let clock = Clock::start();
+    let passed = passed::take()?;
     let settings = &read()?;
     let log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
     let rooms = open_rooms(settings)?;
-    let server = builder(settings, &rooms)?
-        .bind(settings.listen())
+    let server = builder(settings, &rooms)?;
+    let is_served = passed.iter().any(|(_, speaks)| *speaks != Adopted::Admin);
+    let addresses = if is_served { settings.listen_beside() } else { settings.listen() };
+    let server = passed
+        .into_iter()
+        .fold(server, |server, (socket, speaks)| server.adopt(socket, speaks))
+        .bind(addresses)
         .map_err(|error| format!("{error}{}", advice(&error)))?;
+    settings.check_reach(server.local_addrs(), server.tls_addrs())?;
     let handle = server.handle();
     rooms.attach(handle.clone());
     rooms.keep().map_err(|error| format!("no thread for rooms: {error}"))?;
@@ -99,7 +106,7 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
         writeln!(out, "  relay   ws{s}://{host}/relay/ROOM   (to everyone else in ROOM)")?;
         writeln!(out, "  health  http{s}://{host}/healthz")?;
     }
-    for path in settings.listen_unix() {
+    for path in server.unix_paths() {
         writeln!(out, "  unix    {}", path.display())?;
     }
     if let Some(address) = server.admin_addr() {
@@ -138,6 +145,9 @@ fn advice(error: &StartError) -> &'static str {
             }
             _ => "",
         },
+        StartError::Certificate => {
+            ": name one by --tls-cert FILE --tls-key FILE, or try it with --tls-self-signed"
+        }
         _ => "",
     }
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 
-use mio::net::TcpListener;
 use mio::{Poll, Waker};
 
 use crate::builder::Builder;
@@ -15,7 +15,7 @@ use crate::census::Memory;
 use crate::clock::Clock;
 use crate::context::{Common, Context};
 use crate::http::Services;
-use crate::listener::{self, Acceptor, Bound, Serves, SocketFile};
+use crate::listener::{Adopted, Listeners};
 use crate::mailbox::Mailbox;
 use crate::metrics::{Counters, Metrics};
 use crate::worker::{WAKER, Worker};
@@ -43,46 +43,30 @@ impl Builder {
             .map_err(|error| StartError::Address(named.clone(), error.to_string()))?
             .collect::<Vec<_>>();
         let others = server.tls_addresses.len().saturating_add(server.unix_paths.len());
-        if addresses.is_empty() && others == 0 {
+        if addresses.is_empty() && others == 0 && server.adopted.is_empty() {
             return Err(StartError::Address(named, "no address".to_owned()));
         }
-        if !server.tls_addresses.is_empty() && server.settings.tls.is_none() {
+        let speaks_tls = |(_, speaks): &(_, Adopted)| *speaks == Adopted::Tls;
+        let is_encrypted =
+            !server.tls_addresses.is_empty() || server.adopted.iter().any(speaks_tls);
+        if is_encrypted && server.settings.tls.is_none() {
             return Err(StartError::Certificate);
         }
-        let mut listeners = (0..workers).map(|_| Vec::new()).collect::<Vec<_>>();
-        let mut listen = |addresses: &[SocketAddr], is_tls| {
-            let bind = |address: &SocketAddr| {
-                let error = |error| StartError::Bind(*address, error);
-                let sockets = listener::bind(*address, workers).map_err(error)?;
-                let bound = sockets.first().map_or(Ok(*address), TcpListener::local_addr);
-                for (socket, listeners) in sockets.into_iter().zip(&mut listeners) {
-                    let socket = Acceptor::Tcp(socket);
-                    listeners.push(Bound { socket, serves: Serves::Everyone, is_tls });
-                }
-                bound.map_err(error)
-            };
-            addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()
-        };
-        let local_addrs = listen(&addresses, false)?;
-        let tls_addrs = listen(&server.tls_addresses, true)?;
-        let mut files = Vec::new();
-        for path in server.unix_paths {
-            let bind = |error| StartError::BindUnix(path.clone(), error);
-            let (sockets, file) = listener::bind_unix(&path, workers).map_err(bind)?;
-            files.push(file);
-            for (socket, listeners) in sockets.into_iter().zip(&mut listeners) {
-                let socket = Acceptor::Unix(socket);
-                listeners.push(Bound { socket, serves: Serves::Everyone, is_tls: false });
-            }
+        let mut listeners = Listeners::new(workers);
+        for (number, (socket, speaks)) in (1..).zip(server.adopted) {
+            listeners.adopt(number, socket, speaks)?;
         }
-        let mut admin_addr = None;
-        if let (Some(address), Some(first)) = (server.admin_address, listeners.first_mut()) {
-            let bind = |error| StartError::Bind(address, error);
-            for socket in listener::bind(address, 1).map_err(bind)? {
-                admin_addr = Some(socket.local_addr().map_err(bind)?);
-                let socket = Acceptor::Tcp(socket);
-                first.push(Bound { socket, serves: Serves::Admin, is_tls: false });
-            }
+        for address in addresses {
+            listeners.bind(address, Adopted::Plain)?;
+        }
+        for address in server.tls_addresses {
+            listeners.bind(address, Adopted::Tls)?;
+        }
+        for path in server.unix_paths {
+            listeners.bind_unix(path)?;
+        }
+        if let Some(address) = server.admin_address {
+            listeners.bind(address, Adopted::Admin)?;
         }
         let mut mailboxes = Vec::new();
         let mut polls = Vec::new();
@@ -111,7 +95,7 @@ impl Builder {
             policy: server.policy,
         };
         let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
-        let of_each = (0..).zip(polls).zip(listeners).zip(counters.iter().zip(&*ended));
+        let of_each = (0..).zip(polls).zip(listeners.take()).zip(counters.iter().zip(&*ended));
         let workers = of_each.map(|(((worker, poll), listeners), (counters, ended))| {
             let services = Services(server.services.iter().map(|new| new()).collect());
             let context =
@@ -128,7 +112,7 @@ impl Builder {
             )
         });
         let workers = workers.collect::<io::Result<_>>().map_err(StartError::System)?;
-        Ok(Server { workers, handle, local_addrs, tls_addrs, admin_addr, files })
+        Ok(Server { workers, handle, listeners })
     }
 }
 
@@ -156,11 +140,8 @@ impl Builder {
 pub struct Server {
     workers: Vec<Worker>,
     handle: Handle,
-    local_addrs: Vec<SocketAddr>,
-    tls_addrs: Vec<SocketAddr>,
-    admin_addr: Option<SocketAddr>,
-    /// Those of Unix sockets, as long as the server is there.
-    files: Vec<SocketFile>,
+    /// Where they are; the sockets are with the workers.
+    listeners: Listeners,
 }
 
 impl Server {
@@ -169,22 +150,29 @@ impl Server {
         Builder::new()
     }
 
-    /// The addresses that the server listens on, in the order they were given.
+    /// The addresses that the server listens on, those of sockets that it has adopted first, in the order they
+    /// were given.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
-        &self.local_addrs
+        &self.listeners.local_addrs
     }
 
-    /// The addresses that the server listens on for TLS, in the order they were given.
+    /// The addresses that the server listens on for TLS, in the same order.
     #[must_use]
     pub fn tls_addrs(&self) -> &[SocketAddr] {
-        &self.tls_addrs
+        &self.listeners.tls_addrs
     }
 
     /// The address for those who run the server ([`Builder::admin`]).
     #[must_use]
     pub const fn admin_addr(&self) -> Option<SocketAddr> {
-        self.admin_addr
+        self.listeners.admin_addr
+    }
+
+    /// The paths of Unix sockets that the server listens on, but for those of no path.
+    #[must_use]
+    pub fn unix_paths(&self) -> &[PathBuf] {
+        &self.listeners.unix_paths
     }
 
     /// How many event loops will run.
@@ -207,7 +195,7 @@ impl Server {
     /// # Panics
     /// If a handler panics, with its panic, when the other workers have stopped.
     pub fn run(self) -> io::Result<()> {
-        let (handle, _files) = (self.handle, self.files);
+        let (handle, _files) = (self.handle, self.listeners.files);
         let threads = (0..).zip(self.workers).map(|(number, worker): (usize, Worker)| {
             let stop = StopOthers(handle.clone());
             let name = format!("ws-worker-{number}");

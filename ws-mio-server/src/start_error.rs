@@ -19,6 +19,8 @@ pub enum StartError {
     Bind(SocketAddr, io::Error),
     /// A Unix socket that could not be bound, and why.
     BindUnix(PathBuf, io::Error),
+    /// A socket that was to be adopted, by its number from 1 on, and why it can't be.
+    Adopt(usize, io::Error),
     /// Addresses for TLS, and no certificate for them.
     Certificate,
     /// The operating system refused an event loop.
@@ -40,6 +42,9 @@ impl fmt::Display for StartError {
                 write!(f, "{path} is taken: a program listens there, or it is no socket")
             }
             Self::BindUnix(path, error) => write!(f, "{} can't be bound: {error}", path.display()),
+            Self::Adopt(number, error) => {
+                write!(f, "socket {number} of those that were passed can't be served: {error}")
+            }
             Self::Certificate => f.write_str("there is no certificate for TLS"),
             Self::System(error) => write!(f, "the event loop could not be made: {error}"),
         }
@@ -49,7 +54,10 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Bind(_, error) | Self::BindUnix(_, error) | Self::System(error) => Some(error),
+            Self::Bind(_, error)
+            | Self::BindUnix(_, error)
+            | Self::Adopt(_, error)
+            | Self::System(error) => Some(error),
             Self::Route(..) | Self::Workers(_) | Self::Address(..) | Self::Certificate => None,
         }
     }

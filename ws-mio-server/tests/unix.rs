@@ -14,11 +14,12 @@ mod common;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use common::{LIMIT, TEXT, echo, frame, request, serve};
-use ws_mio_server::{Handler, Message, Peer, Server};
+use ws_mio_server::{Adopted, Handler, Message, Peer, Server};
 
 /// A folder that is gone with the test.
 struct Folder(PathBuf);
@@ -107,4 +108,37 @@ fn what_a_server_has_left_is_replaced_and_nothing_else_is() {
     refused(&file);
     assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
     refused(&folder.0.join("nowhere/socket"));
+}
+
+#[test]
+fn sockets_that_listen_already_are_adopted() {
+    let path = std::env::temp_dir().join(format!("ws-adopted-{}.sock", std::process::id()));
+    let (unix, tcp) =
+        (UnixListener::bind(&path).unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = tcp.local_addr().unwrap();
+    let builder = echo().workers(2).adopt(unix, Adopted::Plain).adopt(tcp, Adopted::Plain);
+    let server = builder.bind(&[][..]).unwrap();
+    assert_eq!(server.local_addrs(), [address]);
+    assert_eq!(server.unix_paths(), [path.as_path()]);
+    let handle = server.handle();
+    let running = std::thread::spawn(|| server.run());
+    let mut client = common::Client::connect(address);
+    client.upgrade("/echo");
+    client.echo("by TCP");
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(request("/echo").as_bytes()).unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+    drop((client, stream));
+    handle.shutdown();
+    running.join().unwrap().unwrap();
+    // What somebody else has bound is theirs to remove.
+    fs::remove_file(path).unwrap();
+    // A socket that does not listen can't be served.
+    let connected =
+        TcpStream::connect(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let error = echo().adopt(connected.unwrap(), Adopted::Plain).bind(&[][..]).unwrap_err();
+    assert!(error.to_string().contains("socket 1"), "{error}");
 }

@@ -218,6 +218,23 @@ impl Settings {
         }
     }
 
+    /// The same where sockets are passed to the program: the default is not listened on then.
+    #[must_use]
+    pub fn listen_beside(&self) -> &[SocketAddr] {
+        let is_default =
+            |setting: &Setting| setting.name() == "listen" && setting.origin == Origin::Default;
+        if self.all.iter().any(is_default) { &[] } else { &self.args.listen }
+    }
+
+    /// Whether it is known what happens to everyone who reaches these addresses, those of TLS apart.
+    ///
+    /// # Errors
+    /// Everyone could connect from everywhere and no setting says that they may, or others can't know whom they
+    /// reach.
+    pub fn check_reach(&self, plain: &[SocketAddr], tls: &[SocketAddr]) -> Result<(), String> {
+        self.args.check_reach(plain, tls)
+    }
+
     /// The Unix sockets to listen on.
     #[must_use]
     pub fn listen_unix(&self) -> &[PathBuf] {

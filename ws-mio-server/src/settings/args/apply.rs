@@ -1,5 +1,6 @@
 //! What settings come to: a builder.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{Compression, Denial, Field, Rate, ServeArgs, Slow};
@@ -23,6 +24,7 @@ impl ServeArgs {
     /// they may.
     pub(in crate::settings) fn apply(&self, builder: Builder) -> Result<Builder, String> {
         let builder = self.guard(builder)?;
+        self.check_reach(&self.listen, &self.listen_tls)?;
         let builder = self.tls(builder)?;
         let builder = self.listen_unix.iter().fold(builder, Builder::listen_unix);
         let builder = builder
@@ -90,6 +92,33 @@ impl ServeArgs {
         })
     }
 
+    pub(in crate::settings) fn check_reach(
+        &self,
+        plain: &[SocketAddr],
+        tls: &[SocketAddr],
+    ) -> Result<(), String> {
+        let reachable = |address: &&SocketAddr| !address.ip().is_loopback();
+        if let Some(address) = plain.iter().chain(tls).find(reachable)
+            && self.auth_jwks.is_none()
+            && !self.insecure_no_auth
+        {
+            return Err(format!(
+                "other machines reach {address}, and anyone could connect: require tokens by \
+                 --auth-jwks FILE, or let them by --insecure-no-auth"
+            ));
+        }
+        if let Some(address) = tls.iter().find(reachable)
+            && self.tls_self_signed
+            && self.tls_cert.is_none()
+        {
+            return Err(format!(
+                "tls-self-signed: other machines reach {address}, and can't know whom they reach; \
+                 name a certificate by --tls-cert FILE --tls-key FILE"
+            ));
+        }
+        Ok(())
+    }
+
     fn tls(&self, builder: Builder) -> Result<Builder, String> {
         let builder = self.listen_tls.iter().copied().fold(builder, Builder::listen_tls);
         let tls = match (&self.tls_cert, &self.tls_key) {
@@ -102,15 +131,7 @@ impl ServeArgs {
                 let failed = |error| format!("tls-cert {}: {error}", certificate.display());
                 Tls::from_pem(&pem.0, &pem.1).map_err(failed)?
             }
-            (None, None) if self.tls_self_signed => {
-                if let Some(address) = self.listen_tls.iter().find(|a| !a.ip().is_loopback()) {
-                    return Err(format!(
-                        "tls-self-signed: other machines reach {address}, and can't know whom they reach; \
-                         name a certificate by --tls-cert FILE --tls-key FILE"
-                    ));
-                }
-                self_signed::certificate()?
-            }
+            (None, None) if self.tls_self_signed => self_signed::certificate()?,
             (None, None) if self.listen_tls.is_empty() => return Ok(builder),
             (None, None) => {
                 return Err("listen-tls: TLS needs a certificate: name one by --tls-cert FILE --tls-key FILE, \
@@ -129,15 +150,7 @@ impl ServeArgs {
                     "auth-issuer and auth-audience say nothing without auth-jwks".to_owned()
                 );
             }
-            let listen = self.listen.iter().chain(&self.listen_tls);
-            let reachable = { listen }.find(|address| !address.ip().is_loopback());
-            return match reachable {
-                Some(address) if !self.insecure_no_auth => Err(format!(
-                    "other machines reach {address}, and anyone could connect: require tokens by \
-                     --auth-jwks FILE, or let them by --insecure-no-auth"
-                )),
-                _ => Ok(builder),
-            };
+            return Ok(builder);
         };
         let failed =
             |error: &dyn std::fmt::Display| format!("auth-jwks {}: {error}", file.display());

@@ -1,5 +1,10 @@
 //! Sockets that accept connections.
 
+mod all;
+
+pub use all::Adopted;
+pub(crate) use all::Listeners;
+
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -96,7 +101,7 @@ impl Drop for SocketFile {
 
 /// Binds a Unix socket for `workers` loops, which all accept from it. A file that was left by a server that is
 /// gone is replaced; one behind which somebody listens, or that is no socket, is not.
-pub(crate) fn bind_unix(path: &Path, workers: u16) -> io::Result<(Vec<UnixListener>, SocketFile)> {
+fn bind_unix(path: &Path, workers: u16) -> io::Result<(Vec<UnixListener>, SocketFile)> {
     let socket = || Socket::new(Domain::UNIX, Type::STREAM, None);
     let address = SockAddr::unix(path)?;
     let bound = socket()?;
@@ -120,10 +125,46 @@ pub(crate) fn bind_unix(path: &Path, workers: u16) -> io::Result<(Vec<UnixListen
     Ok((listeners.collect::<io::Result<_>>()?, file))
 }
 
+/// A socket that somebody else has bound.
+pub(super) struct Taken {
+    /// One for each loop.
+    pub(super) sockets: Vec<Acceptor>,
+    pub(super) address: Option<SocketAddr>,
+    /// That of a Unix socket, which whoever has bound it also removes.
+    pub(super) path: Option<PathBuf>,
+}
+
+/// Takes over a socket that listens, for `workers` loops, which all accept from it.
+fn adopt(socket: OwnedFd, workers: u16) -> io::Result<Taken> {
+    let socket = Socket::from(socket);
+    let wrong = |what: &str| io::Error::new(ErrorKind::InvalidInput, what);
+    if !socket.is_listener().map_err(|_| wrong("it is no socket"))? {
+        return Err(wrong("it is not a socket that listens"));
+    }
+    if socket.r#type()? != Type::STREAM {
+        return Err(wrong("it is not a socket of streams"));
+    }
+    let local = socket.local_addr()?;
+    let (address, path) = (local.as_socket(), local.as_pathname().map(Path::to_path_buf));
+    if address.is_none() && !local.is_unix() {
+        return Err(wrong("it is neither a TCP nor a Unix socket"));
+    }
+    socket.set_nonblocking(true)?;
+    let acceptor = |_| {
+        let socket = socket.try_clone()?;
+        Ok(match address {
+            Some(_) => Acceptor::Tcp(TcpListener::from_std(socket.into())),
+            None => Acceptor::Unix(UnixListener::from(OwnedFd::from(socket))),
+        })
+    };
+    let sockets = (0..workers).map(acceptor).collect::<io::Result<_>>()?;
+    Ok(Taken { sockets, address, path })
+}
+
 const BACKLOG: i32 = 4096;
 
 /// Binds one address for `workers` loops: the kernel spreads connections over their sockets.
-pub(crate) fn bind(address: SocketAddr, workers: u16) -> io::Result<Vec<TcpListener>> {
+fn bind(address: SocketAddr, workers: u16) -> io::Result<Vec<TcpListener>> {
     let shared = workers > 1;
     if shared && address.port() != 0 {
         // With SO_REUSEPORT the kernel would let two servers share a port, and their users never know
