@@ -7,7 +7,7 @@ use ws_mio_server::settings::Settings;
 use ws_mio_server::store::Options;
 use ws_mio_server::{Adopted, Builder, Server, StartError};
 
-use crate::app::{Chat, Echo, INDEX, Relay, Rooms};
+use crate::app::{Chat, Echo, Relay, Rooms, web};
 use crate::clock::Clock;
 use crate::{log, passed, signals};
 
@@ -72,8 +72,7 @@ fn epoch() -> Result<Epoch, String> {
 
 /// The server before it is bound.
 pub(crate) fn builder(settings: &Settings, rooms: &Rooms) -> Result<Builder, String> {
-    let builder = Server::builder()
-        .page("/", INDEX)
+    let builder = web::serve(Server::builder())
         .health("/healthz")
         .readiness("/readyz")
         .metrics("/metrics")

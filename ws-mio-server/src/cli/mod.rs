@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ws_mio_server::settings::ServeArgs;
 
-/// A WebSocket server that is useful at once: an echo, relay rooms, and a page to try them.
+/// A WebSocket server that is useful at once: chat rooms with a page, relays, an echo.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -91,6 +91,7 @@ Examples:
   ws-mio-server --listen-tls 127.0.0.1:8443 --tls-self-signed
 
 Open the page that the banner names, or connect with any WebSocket client to
+  /chat/ROOM     JSON messages to everyone in ROOM, as the page does
   /echo          every message comes back
   /relay/ROOM    every message goes to everyone else in ROOM
 GET /healthz answers `ok` while the server runs, GET /readyz `ready` while it takes new connections.

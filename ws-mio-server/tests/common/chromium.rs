@@ -54,6 +54,7 @@ type Key = fn() -> [u8; 4];
 pub struct Page {
     stream: TcpStream,
     connection: Connection<Client<Key>>,
+    calls: u32,
     /// What came behind the handshake's response.
     early: Vec<u8>,
 }
@@ -77,14 +78,24 @@ impl Page {
         let key: Key = || [0x55, 0xaa, 0x5a, 0xa5];
         let config = Config { max_message: 64 * 1024 * 1024, ..Config::default() };
         let connection = Connection::new(Client(key), config, accepted.agreed);
-        Self { stream, connection, early: bytes[end..].to_vec() }
+        Self { stream, connection, calls: 0, early: bytes[end..].to_vec() }
     }
 
     /// The string that `expression`, a promise, comes to; `None` if the page was left meanwhile, as the
     /// browser's first, empty one is.
     pub fn evaluate(&mut self, expression: &str) -> Option<String> {
         let params = json!({ "expression": expression, "awaitPromise": true });
-        let call = json!({ "id": 1, "method": "Runtime.evaluate", "params": params }).to_string();
+        let answer = self.call("Runtime.evaluate", params);
+        let left = answer["error"]["message"] == "Execution context was destroyed.";
+        let value = answer["result"]["result"]["value"].as_str();
+        assert!(left || value.is_some(), "{answer}");
+        value.map(str::to_owned)
+    }
+
+    /// Calls a method of the debugging protocol. Events are passed over.
+    pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.calls += 1;
+        let call = json!({ "id": self.calls, "method": method, "params": params }).to_string();
         let mut out = Vec::new();
         self.connection.send(call.as_str(), true, &mut out).unwrap();
         self.stream.write_all(&out).unwrap();
@@ -93,20 +104,89 @@ impl Page {
         loop {
             let mut scratch = Scratch::new();
             let mut input = Input::new(&mut bytes, &mut scratch);
+            let mut answer = None;
             while let Some(event) = self.connection.next_event(&mut input).unwrap() {
                 if let Some(Message::Text(text)) = messages.push(event).unwrap() {
-                    let answer: Value = serde_json::from_str(text).unwrap();
-                    if answer["id"] == 1 {
-                        let left = answer["error"]["message"] == "Execution context was destroyed.";
-                        let value = answer["result"]["result"]["value"].as_str();
-                        assert!(left || value.is_some(), "{answer}");
-                        return value.map(str::to_owned);
+                    let message: Value = serde_json::from_str(text).unwrap();
+                    if message["id"] == self.calls {
+                        answer = Some(message);
                     }
                 }
+            }
+            if let Some(answer) = answer {
+                return answer;
             }
             bytes.clear();
             read(&mut self.stream, &mut bytes);
         }
+    }
+
+    /// Goes to a URL; returns when its document is there.
+    pub fn go(&mut self, url: &str) {
+        let answer = self.call("Page.navigate", json!({ "url": url }));
+        assert!(answer["result"]["errorText"].is_null(), "{url}: {answer}");
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'");
+    }
+
+    /// Waits until an expression is true.
+    pub fn wait(&mut self, expression: &str) {
+        let script = format!(
+            "new Promise(done => {{
+                let tries = 0;
+                const step = () => {{
+                    let met = false;
+                    try {{ met = {expression}; }} catch {{ /* Not yet. */ }}
+                    if (met || ++tries > 3000) done(String(Boolean(met)));
+                    else setTimeout(step, 10);
+                }};
+                step();
+            }})"
+        );
+        // A page that is left takes the wait with it.
+        let met = (0..50).find_map(|_| self.evaluate(&script));
+        if met.as_deref() != Some("true") {
+            let shown = self.evaluate("Promise.resolve(document.body.innerText)");
+            panic!("never true: {expression}; the page shows: {shown:?}");
+        }
+    }
+
+    /// Types a text where the focus is, as an input method does.
+    pub fn insert(&mut self, text: &str) {
+        self.call("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Presses a key and lets it go.
+    pub fn press(&mut self, key: &str, code: u32) {
+        let text = if key == "Enter" { "\r" } else { "" };
+        for kind in ["keyDown", "keyUp"] {
+            let key = json!({ "type": kind, "key": key, "code": key, "text": text,
+                "windowsVirtualKeyCode": code });
+            self.call("Input.dispatchKeyEvent", key);
+        }
+    }
+
+    /// As large as a phone or not, and light or dark.
+    pub fn look(&mut self, width: u32, height: u32, theme: &str) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1,
+            "mobile": width < 600 });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Keeps a picture of the page in the folder that `SCREENSHOTS` names, if it does.
+    pub fn picture(&mut self, name: &str) {
+        use base64::Engine as _;
+        let Some(folder) = std::env::var_os("SCREENSHOTS") else { return };
+        let answer = self.call("Page.captureScreenshot", json!({}));
+        let data = answer["result"]["data"].as_str().unwrap();
+        let image = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
+        std::fs::write(PathBuf::from(folder).join(format!("{name}.png")), image).unwrap();
+    }
+
+    /// The string that an expression comes to on a page that stays.
+    pub fn text(&mut self, expression: &str) -> String {
+        self.evaluate(&format!("Promise.resolve(String({expression}))")).expect("the page stays")
     }
 }
 
@@ -123,27 +203,39 @@ fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&buffer[..n]);
 }
 
-/// The path of the page's debugging endpoint.
-fn page_path(address: &str) -> String {
+/// What the browser's debugging server answers.
+fn ask(address: &str, request: &str) -> Value {
     let mut stream = connect(address);
-    write!(stream, "GET /json/list HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let mut bytes = Vec::new();
     loop {
         read(&mut stream, &mut bytes);
         let text = String::from_utf8_lossy(&bytes);
-        let list = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        if let Ok(list) = serde_json::from_str::<Value>(list) {
-            let pages = list.as_array().unwrap();
-            let page = pages.iter().find(|page| page["type"] == "page").expect("a page");
-            let url = page["webSocketDebuggerUrl"].as_str().unwrap();
-            return url[url.find("/devtools").unwrap()..].to_owned();
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        if let Ok(value) = serde_json::from_str::<Value>(body) {
+            return value;
         }
     }
+}
+
+/// The path of a page's debugging endpoint.
+fn devtools_path(page: &Value) -> &str {
+    let url = page["webSocketDebuggerUrl"].as_str().unwrap();
+    &url[url.find("/devtools").unwrap()..]
+}
+
+/// The path of the first page's debugging endpoint.
+fn page_path(address: &str) -> String {
+    let list = ask(address, "GET /json/list");
+    let pages = list.as_array().unwrap();
+    let page = pages.iter().find(|page| page["type"] == "page").expect("a page");
+    devtools_path(page).to_owned()
 }
 
 /// A browser that shows one page.
 pub struct Chromium {
     pub page: Page,
+    address: String,
     browser: Option<Running>,
     profile: PathBuf,
 }
@@ -151,6 +243,11 @@ pub struct Chromium {
 impl Chromium {
     /// Opens `url`; `None` if there is no browser on this machine, which CI must have.
     pub fn open(url: &str) -> Option<Self> {
+        Self::speaking("en-US", url)
+    }
+
+    /// Opens `url` in a browser whose user speaks this language.
+    pub fn speaking(language: &str, url: &str) -> Option<Self> {
         let found = |name: &&&str| {
             let mut version = Command::new(name);
             let version = version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
@@ -179,11 +276,24 @@ impl Chromium {
             "--disable-sync",
             "--remote-debugging-port=0",
         ]);
+        chromium.args([format!("--lang={language}"), format!("--accept-lang={language}")]);
         chromium.arg(format!("--user-data-dir={}", profile.display())).arg(url);
         let (browser, devtools) = start(&mut chromium, "DevTools listening on ws://");
         let address = devtools.split('/').next().unwrap();
         let page = Page::open(address, &page_path(address));
-        Some(Self { page, browser: Some(browser), profile })
+        Some(Self { page, address: address.to_owned(), browser: Some(browser), profile })
+    }
+
+    /// Another window, as large as those of desks are.
+    pub fn window(&self) -> Page {
+        let address = &self.address;
+        let window = ask(address, "PUT /json/new?about:blank");
+        let mut page = Page::open(address, devtools_path(&window));
+        let size = json!({ "width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        page.call("Emulation.setDeviceMetricsOverride", size);
+        // Else its timers are slowed down while another window is in front.
+        page.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+        page
     }
 }
 

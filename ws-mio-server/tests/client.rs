@@ -1,0 +1,117 @@
+//! `client.js` in Node: against a server in memory on a virtual clock, and as TypeScript sees it. And a client that knows the message table only.
+//!
+//! What is needed beside Node is made by `eval "$(ws-mio-server/tests/interop/setup)"`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
+
+#[path = "common/chromium.rs"]
+mod chromium;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use chromium::{Chromium, start};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ws-mio-server");
+
+/// Whether something of others is there, as `probe` shows; CI must have it.
+fn is_there(what: &str, mut probe: Command) -> bool {
+    probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let there = probe.status().is_ok_and(|status| status.success());
+    if !there {
+        assert!(std::env::var_os("CI").is_none(), "{what} is missing; CI must install it");
+        eprintln!("skipped: no {what} on this machine");
+    }
+    there
+}
+
+/// What a command says; it must succeed.
+fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert!(output.status.success(), "{command:?} failed:\n{said}");
+    said
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client").join(name)
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
+    let mut probe = Command::new("node");
+    probe.args(["-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)"]);
+    if is_there("Node 20", probe) {
+        let said = output(
+            Command::new("node")
+                .args(["--test", "--test-reporter=tap"])
+                .arg(file("client.test.mjs")),
+        );
+        assert!(said.contains("\n# fail 0\n") && !said.contains("\n# pass 0\n"), "{said}");
+    }
+}
+
+/// Node, with what was installed for tests.
+fn node() -> Command {
+    let mut node = Command::new("node");
+    if let Some(modules) = std::env::var_os("INTEROP_NODE_MODULES") {
+        node.env("NODE_PATH", modules);
+    }
+    node
+}
+
+fn ws_is_there() -> bool {
+    let mut probe = node();
+    probe.args(["-e", "require('ws')"]);
+    is_there("Node's ws", probe)
+}
+
+/// What [`plain.cjs`](client/plain.cjs) says when all was as the table has it.
+const AS_THE_TABLE: &str = "33 messages as the table has them";
+
+#[test]
+fn a_client_of_node_that_knows_the_table_only_works() {
+    if ws_is_there() {
+        let mut server = Command::new(PROGRAM);
+        let (_server, url) = start(server.args(["--listen", "127.0.0.1:0"]), "  echo    ws://");
+        let base = format!("ws://{}", url.strip_suffix("/echo").unwrap());
+        let said = output(node().arg(file("plain.cjs")).arg(base));
+        assert_eq!(said.trim(), AS_THE_TABLE);
+    }
+}
+
+#[test]
+fn a_client_of_a_browser_that_knows_the_table_only_works() {
+    let Some(mut chromium) = Chromium::open("about:blank") else { return };
+    let mut server = Command::new(PROGRAM);
+    server.args(["--listen", "127.0.0.1:0", "--allow-origin", "null"]);
+    let (_server, url) = start(&mut server, "  echo    ws://");
+    let base = format!("ws://{}", url.strip_suffix("/echo").unwrap());
+    let plain = include_str!("client/plain.cjs");
+    let script = format!("{plain}\nplain(WebSocket, {base:?}).catch(error => String(error.stack))");
+    let said = (0..10).find_map(|_| chromium.page.evaluate(&script)).expect("the page stays");
+    assert_eq!(said, AS_THE_TABLE);
+}
+
+#[test]
+fn its_types_are_what_typescript_takes() {
+    let modules = std::env::var_os("INTEROP_NODE_MODULES").unwrap_or_default();
+    let tsc = Path::new(&modules).join(".bin/tsc");
+    let mut probe = Command::new(&tsc);
+    probe.arg("--version");
+    if is_there("TypeScript", probe) {
+        output(
+            Command::new(&tsc)
+                .args(["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext"])
+                .args(["--lib", "es2022,dom"])
+                .arg(file("types.mts")),
+        );
+    }
+}
