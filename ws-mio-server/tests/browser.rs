@@ -16,6 +16,7 @@ mod chromium;
 mod wire;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use chromium::{Chromium, Page, Running, start};
@@ -51,6 +52,26 @@ impl Server {
     /// As `kill -9` does.
     fn kill(&mut self) {
         drop(self.running.take());
+    }
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("ws-mio-server-{name}-{}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -104,7 +125,8 @@ fn messages(page: &mut Page) -> String {
 #[test]
 fn two_people_talk_across_cuts_and_a_crash() {
     let Some(chromium) = Chromium::speaking("ko-KR", "about:blank") else { return };
-    let mut server = Server::with(&[]);
+    let data = Folder::new("browser");
+    let mut server = Server::with(&["--data", data.path()]);
     let wire = Wire::to(server.address);
     let mut jisu = enter(&chromium, wire.address, "지수", "개발자 모임");
     assert_eq!(jisu.text("document.documentElement.lang"), "ko");
@@ -160,7 +182,7 @@ fn two_people_talk_across_cuts_and_a_crash() {
         );
     }
     say(&mut ada, "끝");
-    let seen = [&mut jisu, &mut ada].map(|page| {
+    let mut seen = [&mut jisu, &mut ada].map(|page| {
         shows(page, &["셋", "끝"]);
         page.wait("!document.querySelector('.pending')");
         messages(page)
@@ -171,6 +193,12 @@ fn two_people_talk_across_cuts_and_a_crash() {
     let meanwhile = ["written meanwhile", "서버가 없을 때 쓴 글"];
     let before = ["Hi", "안녕하세요, 반갑습니다 👋", "하나", "둘", "셋"];
     assert_eq!(told, [&before[..], &meanwhile, &["끝"]].concat());
+    // One epoch, and offsets without gaps.
+    let ids: Vec<_> = seen[0].lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let epoch = ids[0].rsplit_once(':').unwrap().0;
+    let due: Vec<_> = (1..=8).map(|offset| format!("{epoch}:{offset}")).collect();
+    assert_eq!(ids, due);
+
     for (name, width, height, theme) in
         [("light", 1280, 800, "light"), ("dark", 1280, 800, "dark"), ("phone", 390, 844, "light")]
     {
@@ -181,7 +209,9 @@ fn two_people_talk_across_cuts_and_a_crash() {
     }
     // Who comes later is told what was said; who leaves is seen to.
     let mut late = enter(&chromium, server.address, "민준", "개발자 모임");
-    shows(&mut late, &["끝"]);
+    shows(&mut late, &["Hi", "끝"]);
+    seen[1] = messages(&mut late);
+    assert_eq!(seen[0], seen[1]);
     ada.call("Page.navigate", serde_json::json!({ "url": "about:blank" }));
     shows(&mut jisu, &["Ada님이 나갔습니다"]);
     jisu.wait("document.querySelector('#count').innerText === '2명 참여 중'");

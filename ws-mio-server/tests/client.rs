@@ -1,4 +1,5 @@
-//! `client.js` in Node: against a server in memory on a virtual clock, and as TypeScript sees it. And a client that knows the message table only.
+//! `client.js` in Node: against a server in memory on a virtual clock, against the binary while that is killed
+//! again and again, and as TypeScript sees it. And a client that knows the message table only.
 //!
 //! What is needed beside Node is made by `eval "$(ws-mio-server/tests/interop/setup)"`.
 #![allow(
@@ -71,6 +72,21 @@ fn ws_is_there() -> bool {
     let mut probe = node();
     probe.args(["-e", "require('ws')"]);
     is_there("Node's ws", probe)
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_though_the_server_is_killed() {
+    if !ws_is_there() {
+        return;
+    }
+    for transport in ["websocket"] {
+        let name = format!("ws-mio-server-crashes-{transport}-{}", std::process::id());
+        let data = std::env::temp_dir().join(name);
+        let said =
+            output(node().arg(file("crashes.cjs")).arg(PROGRAM).arg(&data).args(["5", transport]));
+        let _ = std::fs::remove_dir_all(&data);
+        assert!(said.contains("300 messages, 5 crashes, none lost, none doubled"), "{said}");
+    }
 }
 
 /// What [`plain.cjs`](client/plain.cjs) says when all was as the table has it.
