@@ -25,6 +25,13 @@ pub(crate) struct Publication {
     pub(crate) at: Duration,
 }
 
+impl Publication {
+    /// Whether it is for the same subscribers.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        self.topic == other.topic && self.except == other.except
+    }
+}
+
 /// What one thread asks of a worker.
 #[derive(Debug)]
 pub(crate) enum Command {

@@ -47,10 +47,13 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 enum Piece {
     Own(Vec<u8>),
-    Shared(Arc<[u8]>),
-    /// A frame that may be dropped.
-    Droppable(Arc<[u8]>),
-    /// Several of those; the bytes before `from` were dropped.
+    /// Whole frames that others get, too; those before `from` were dropped, or sent and told of.
+    Shared {
+        bytes: Arc<[u8]>,
+        from: usize,
+        worth: Worth,
+    },
+    /// Small frames that may be dropped, copied.
     Gathered {
         bytes: Vec<u8>,
         from: usize,
@@ -61,33 +64,49 @@ impl Piece {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
-            Self::Shared(bytes) | Self::Droppable(bytes) => bytes,
+            Self::Shared { bytes, from, .. } => bytes.get(*from..).unwrap_or_default(),
             Self::Gathered { bytes, from } => bytes.get(*from..).unwrap_or_default(),
         }
     }
 
     const fn is_droppable(&self) -> bool {
-        matches!(self, Self::Droppable(_) | Self::Gathered { .. })
+        matches!(self, Self::Shared { worth: Worth::Droppable, .. } | Self::Gathered { .. })
     }
 
     /// Becomes one that may not be dropped.
     fn keep(&mut self) {
-        *self = match std::mem::replace(self, Self::Own(Vec::new())) {
-            Self::Droppable(bytes) => Self::Shared(bytes),
-            Self::Gathered { mut bytes, from } => {
-                bytes.drain(..from.min(bytes.len()));
-                Self::Own(bytes)
+        match self {
+            Self::Own(_) => {}
+            Self::Shared { worth, .. } => *worth = Worth::Kept,
+            Self::Gathered { bytes, from } => {
+                bytes.drain(..(*from).min(bytes.len()));
+                *self = Self::Own(std::mem::take(bytes));
             }
-            piece => piece,
-        };
+        }
     }
 
-    /// Keeps the first `n` bytes, which are all if others share them: those are whole frames.
+    /// Loses its first `n` bytes.
+    fn skip(&mut self, n: usize) {
+        match self {
+            Self::Own(bytes) => drop(bytes.drain(..n.min(bytes.len()))),
+            Self::Shared { from, .. } | Self::Gathered { from, .. } => {
+                *from = from.saturating_add(n)
+            }
+        }
+    }
+
+    /// Keeps its first `n` bytes.
     fn truncate(&mut self, n: usize) {
         match self {
             Self::Own(bytes) => bytes.truncate(n),
             Self::Gathered { bytes, from } => bytes.truncate(from.saturating_add(n)),
-            Self::Shared(_) | Self::Droppable(_) => {}
+            Self::Shared { .. } => {
+                if let Some(kept) =
+                    self.bytes().get(..n).filter(|kept| kept.len() < self.bytes().len())
+                {
+                    *self = Self::Own(kept.to_vec());
+                }
+            }
         }
     }
 }
@@ -149,11 +168,8 @@ impl Outbox {
         self.gap = 0;
         if !bytes.is_empty() {
             self.len = self.len.saturating_add(bytes.len());
-            match self.pieces.front_mut() {
-                Some(Piece::Own(first)) => drop(first.drain(..self.sent.min(first.len()))),
-                Some(Piece::Gathered { from, .. }) => *from = from.saturating_add(self.sent),
-                // A frame of which nothing was sent.
-                Some(Piece::Shared(_) | Piece::Droppable(_)) | None => {}
+            if let Some(first) = self.pieces.front_mut() {
+                first.skip(self.sent);
             }
             self.sent = 0;
             self.pieces.push_front(Piece::Own(bytes.to_vec()));
@@ -171,25 +187,24 @@ impl Outbox {
         }
     }
 
-    /// Queues a whole frame.
-    pub(crate) fn push_shared(&mut self, frame: Arc<[u8]>, worth: Worth) {
-        let gathers = frame.len() <= SMALL && self.pieces.len() >= BATCH;
-        if frame.is_empty() || (gathers && worth == Worth::Kept) {
-            return self.push(&frame);
+    /// Queues whole frames that others get, too.
+    pub(crate) fn push_shared(&mut self, frames: Arc<[u8]>, worth: Worth) {
+        let gathers = frames.len() <= SMALL && self.pieces.len() >= BATCH;
+        if frames.is_empty() || (gathers && worth == Worth::Kept) {
+            return self.push(&frames);
         }
-        self.len = self.len.saturating_add(frame.len());
-        if worth == Worth::Kept {
-            return self.pieces.push_back(Piece::Shared(frame));
+        self.len = self.len.saturating_add(frames.len());
+        if worth == Worth::Droppable {
+            self.droppable = self.droppable.saturating_add(frames.len());
         }
-        self.droppable = self.droppable.saturating_add(frame.len());
         match self.pieces.back_mut() {
             Some(Piece::Gathered { bytes, .. }) if gathers && bytes.len() < GATHER => {
-                bytes.extend_from_slice(&frame);
+                bytes.extend_from_slice(&frames);
             }
             _ if gathers => {
-                self.pieces.push_back(Piece::Gathered { bytes: frame.to_vec(), from: 0 });
+                self.pieces.push_back(Piece::Gathered { bytes: frames.to_vec(), from: 0 });
             }
-            _ => self.pieces.push_back(Piece::Droppable(frame)),
+            _ => self.pieces.push_back(Piece::Shared { bytes: frames, from: 0, worth }),
         }
     }
 
@@ -290,25 +305,16 @@ impl Outbox {
             if excess == 0 || std::mem::take(&mut is_begun) {
                 return true;
             }
-            let before = dropped.bytes;
-            let goes = match piece {
-                Piece::Own(_) | Piece::Shared(_) => false,
-                Piece::Droppable(bytes) => {
-                    dropped.add(1, bytes.len());
-                    true
-                }
-                Piece::Gathered { bytes, from } => {
-                    while dropped.bytes.saturating_sub(before) < excess && *from < bytes.len() {
-                        let rest = bytes.get(*from..).unwrap_or_default();
-                        let n = Wire::default().follow(rest);
-                        dropped.add(1, n);
-                        *from = from.saturating_add(n);
-                    }
-                    *from >= bytes.len()
-                }
-            };
-            excess = excess.saturating_sub(dropped.bytes.saturating_sub(before));
-            !goes
+            if !piece.is_droppable() {
+                return true;
+            }
+            while excess > 0 && !piece.bytes().is_empty() {
+                let n = Wire::default().follow(piece.bytes());
+                dropped.add(1, n);
+                excess = excess.saturating_sub(n);
+                piece.skip(n);
+            }
+            !piece.bytes().is_empty()
         });
         self.len = self.len.saturating_sub(dropped.bytes);
         self.droppable = self.droppable.saturating_sub(dropped.bytes);

@@ -148,6 +148,8 @@ enum Step {
     Own(usize, usize),
     Kept(usize),
     Droppable(usize),
+    /// Several in one piece.
+    Joined(usize, usize),
     Ping,
     Pong(u8),
     Send(usize),
@@ -160,6 +162,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (len(), 0..200_usize).prop_map(|(len, cut)| Step::Own(len, cut.min(len))),
         2 => len().prop_map(Step::Kept),
         6 => len().prop_map(Step::Droppable),
+        3 => (len(), 2..9_usize).prop_map(|(len, times)| Step::Joined(len, times)),
         1 => Just(Step::Ping),
         1 => any::<u8>().prop_map(Step::Pong),
         3 => (1..3000_usize).prop_map(Step::Send),
@@ -193,6 +196,10 @@ proptest! {
                 Step::Kept(len) => outbox.push_shared(next(len, 0x82).into(), Worth::Kept),
                 Step::Droppable(len) => {
                     outbox.push_shared(next(len, 0x81).into(), Worth::Droppable);
+                }
+                Step::Joined(len, times) => {
+                    let frames = (0..times).flat_map(|_| next(len, 0x81)).collect::<Vec<_>>();
+                    outbox.push_shared(frames.into(), Worth::Droppable);
                 }
                 Step::Ping => {
                     outbox.push_control(&frame(0x89, &[]));

@@ -413,6 +413,16 @@ impl Session {
         self.outbox(context.now).push_shared(frame, worth);
     }
 
+    /// Queues whole frames that others get, too, as they are; `false`: the peer wants each in another form.
+    pub(crate) fn queue_frames(&mut self, frames: &Arc<[u8]>, worth: Worth, now: Instant) -> bool {
+        let is_plain =
+            matches!(&self.phase, Phase::Open(open) if open.is_open() && open.deflate().is_none());
+        if is_plain {
+            self.outbox(now).push_shared(Arc::clone(frames), worth);
+        }
+        is_plain
+    }
+
     /// Queues a message as an event, if the peer has a stream of events and the message is text.
     fn queue_event(&mut self, frame: &Frame, context: &Context) {
         if self.listens()

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::{mem, slice};
 
 use super::Worker;
 use super::slot::Slot;
@@ -9,6 +11,10 @@ use crate::id::Key;
 use crate::mailbox::{Command, Publication};
 use crate::outbox::Worth;
 use crate::{Answer, ConnectionInfo, Identity, PeerId};
+
+/// Frames of messages that are delivered together are joined up to this size: subscribers then queue and send one
+/// piece, which many of them share.
+const JOINED: usize = 64 * 1024;
 
 /// What the mailbox of another worker had no room for, by its lanes.
 #[derive(Debug, Default)]
@@ -23,46 +29,50 @@ impl Worker {
         if self.context.publications.is_empty() {
             return;
         }
-        let publications = std::mem::take(&mut self.context.publications);
+        let publications = mem::take(&mut self.context.publications);
         self.context.counters.published.add_len(publications.len());
-        for publication in publications {
-            let owner = owner(&publication.topic, self.mailboxes.len());
+        for run in publications.chunk_by(Publication::goes_with) {
+            let Some(first) = run.first() else { continue };
+            let owner = owner(&first.topic, self.mailboxes.len());
             if owner == usize::from(self.context.worker) {
-                self.spread(publication);
+                self.spread(run);
+                self.deliver(run);
             } else {
-                self.post(owner, Command::Publish(publication));
+                run.iter().for_each(|p| self.post(owner, Command::Publish(p.clone())));
             }
         }
     }
 
-    /// As the topic's owner, sends a message to the subscribers of all workers.
-    fn spread(&mut self, publication: Publication) {
+    /// As their topic's owner, passes messages on to the other workers.
+    fn spread(&mut self, run: &[Publication]) {
         let this = usize::from(self.context.worker);
         for worker in (0..self.mailboxes.len()).filter(|worker| *worker != this) {
-            self.post(worker, Command::Deliver(publication.clone()));
+            run.iter().for_each(|p| self.post(worker, Command::Deliver(p.clone())));
         }
-        self.deliver(&publication);
     }
 
-    fn deliver(&mut self, publication: &Publication) {
-        let except = publication.except.filter(|peer| peer.worker == self.context.worker);
+    /// Queues messages to one topic, which were published one right after the other, for its subscribers here.
+    fn deliver(&mut self, run: &[Publication]) {
+        let Some(first) = run.first() else { return };
+        let except = first.except.filter(|peer| peer.worker == self.context.worker);
+        let joined = joined(run);
         let slots = &mut self.slots;
         let context = &mut self.context;
-        let topics = std::mem::take(&mut context.topics);
+        let topics = mem::take(&mut context.topics);
         let mut count: usize = 0;
-        for key in topics.subscribers(&publication.topic) {
+        for key in topics.subscribers(&first.topic) {
             if except.is_none_or(|except| except.key != key)
                 && let Some(slot) = slots.get_mut(key)
             {
-                slot.push(&publication.frame, Worth::Droppable, context);
+                slot.push_all(run, joined.as_ref(), context);
                 slot.mark_dirty(key, &mut self.dirty);
-                count = count.saturating_add(1);
+                count = count.saturating_add(run.len());
             }
         }
         context.topics = topics;
         if count > 0 {
             context.counters.delivered.add_len(count);
-            self.delivered.push(publication.at);
+            self.delivered.extend(run.iter().map(|publication| publication.at));
         }
     }
 
@@ -135,44 +145,73 @@ impl Worker {
         // two workers that wait for each other to take orders would wait for good.
         let orders = self.overflow.iter().all(|overflow| overflow.deliveries.is_empty());
         let Some(mailbox) = self.mailboxes.get(usize::from(self.context.worker)) else { return };
+        let mut run = Vec::new();
         for command in mailbox.take(orders) {
-            match command {
-                Command::Publish(publication) => self.spread(publication),
-                Command::Deliver(publication) => self.deliver(&publication),
-                Command::Send(key, frame) => {
-                    if let Some(slot) = self.slots.get_mut(key) {
-                        slot.push(&frame, Worth::Kept, &mut self.context);
-                        slot.mark_dirty(key, &mut self.dirty);
-                    }
-                }
-                Command::Subscribe(key, topic) => {
-                    if let Some(slot) = self.slots.get_mut(key) {
-                        slot.session.subscribe(key, &topic, &mut self.context);
-                    }
-                }
-                Command::Unsubscribe(key, topic) => {
-                    if let Some(slot) = self.slots.get_mut(key) {
-                        slot.session.unsubscribe(key, &topic, &mut self.context);
-                    }
-                }
-                Command::Close(key, code, reason) => {
-                    if let Some(slot) = self.slots.get_mut(key) {
-                        slot.session.close(code, &reason, &mut self.context);
-                        self.settle(key);
-                    }
-                }
-                Command::Answer(key, number, answer) => self.answer(key, number, &answer),
-                Command::Census(census) => {
-                    let count = self.slots.len();
-                    let some = self.slots.iter().take(census.most);
-                    census.add(some.map(|(key, slot)| self.describe(key, slot)), count);
-                }
-                Command::Drain(within) => self.begin_drain(within),
-                Command::Reload(settings) => self.reload(settings),
-                Command::Shutdown => self.begin_stop(),
+            self.obey(command, &mut run);
+        }
+        self.deliver(&run);
+    }
+
+    /// Does what a command says, but for messages that may go with those of the next: they are gathered in `run`.
+    fn obey(&mut self, command: Command, run: &mut Vec<Publication>) {
+        let goes_on = match (&command, run.last()) {
+            (Command::Publish(next) | Command::Deliver(next), Some(last)) => last.goes_with(next),
+            _ => false,
+        };
+        if !goes_on {
+            self.deliver(&mem::take(run));
+        }
+        match command {
+            Command::Publish(publication) => {
+                self.spread(slice::from_ref(&publication));
+                run.push(publication);
             }
+            Command::Deliver(publication) => run.push(publication),
+            Command::Send(key, frame) => {
+                if let Some(slot) = self.slots.get_mut(key) {
+                    slot.push(&frame, Worth::Kept, &mut self.context);
+                    slot.mark_dirty(key, &mut self.dirty);
+                }
+            }
+            Command::Subscribe(key, topic) => {
+                if let Some(slot) = self.slots.get_mut(key) {
+                    slot.session.subscribe(key, &topic, &mut self.context);
+                }
+            }
+            Command::Unsubscribe(key, topic) => {
+                if let Some(slot) = self.slots.get_mut(key) {
+                    slot.session.unsubscribe(key, &topic, &mut self.context);
+                }
+            }
+            Command::Close(key, code, reason) => {
+                if let Some(slot) = self.slots.get_mut(key) {
+                    slot.session.close(code, &reason, &mut self.context);
+                    self.settle(key);
+                }
+            }
+            Command::Answer(key, number, answer) => self.answer(key, number, &answer),
+            Command::Census(census) => {
+                let count = self.slots.len();
+                let some = self.slots.iter().take(census.most);
+                census.add(some.map(|(key, slot)| self.describe(key, slot)), count);
+            }
+            Command::Drain(within) => self.begin_drain(within),
+            Command::Reload(settings) => self.reload(settings),
+            Command::Shutdown => self.begin_stop(),
         }
     }
+}
+
+/// The frames of several messages, one behind the other, unless that is much to copy.
+fn joined(run: &[Publication]) -> Option<Arc<[u8]>> {
+    let frames = || run.iter().map(|publication| publication.frame.plain());
+    let len = frames().fold(0_usize, |len, frame| len.saturating_add(frame.len()));
+    if run.len() < 2 || len > JOINED {
+        return None;
+    }
+    let mut joined = Vec::with_capacity(len);
+    frames().for_each(|frame| joined.extend_from_slice(&frame));
+    Some(joined.into())
 }
 
 /// The worker that puts a topic's messages in order.

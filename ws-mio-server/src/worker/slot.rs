@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 use mio::{Interest, Poll, Token};
@@ -13,6 +14,7 @@ use socket2::SockRef;
 use crate::context::Context;
 use crate::frame::Frame;
 use crate::id::Key;
+use crate::mailbox::Publication;
 use crate::outbox::{BATCH, Worth};
 use crate::session::{Read, Session};
 use crate::timer::{Tick, Wheel};
@@ -276,6 +278,25 @@ impl Slot {
         context.counters.queue(self.session.queued().saturating_sub(before));
     }
 
+    /// Queues messages to a topic; `joined` are their frames, one behind the other, if that is worth it.
+    pub(super) fn push_all(
+        &mut self,
+        messages: &[Publication],
+        joined: Option<&Arc<[u8]>>,
+        context: &mut Context,
+    ) {
+        // Who has taken all so far is far from any limit.
+        if let Some(frames) = joined
+            && self.session.queued() == 0
+            && self.session.queue_frames(frames, Worth::Droppable, context.now)
+        {
+            return context.counters.queue(frames.len());
+        }
+        for message in messages {
+            self.push(&message.frame, Worth::Droppable, context);
+        }
+    }
+
     /// Whether one more frame may be queued.
     #[cold]
     fn make_room(&mut self, context: &mut Context) -> bool {
@@ -312,7 +333,11 @@ impl Slot {
                 break;
             }
             context.counters.writes.add_one();
-            match self.send_all(slices.get(..filled).unwrap_or_default()) {
+            let sent = match slices.get(..filled).unwrap_or_default() {
+                [only] => self.send(only),
+                slices => self.send_all(slices),
+            };
+            match sent {
                 Ok(n) => {
                     context.counters.bytes_sent.add_len(n);
                     context.counters.unqueue(n);
