@@ -88,7 +88,7 @@ server {{
         proxy_buffering off;
         proxy_connect_timeout 5s;
         # A server that drains answers 503, one that has stopped nothing: the next one is asked.
-        proxy_next_upstream error timeout http_503 non_idempotent;
+        proxy_next_upstream error timeout http_503;
         proxy_read_timeout {idle};
         proxy_send_timeout {idle};
     }}

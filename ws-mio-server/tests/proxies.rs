@@ -218,14 +218,42 @@ fn from_elsewhere(to: SocketAddr, path: &str) -> String {
     String::from_utf8_lossy(&status[9..]).into_owned()
 }
 
+/// How long connections are idle that outlive a proxy's timeout.
+struct Idle {
+    timeout: &'static str,
+    pings: &'static [&'static str],
+    length: Duration,
+}
+
+impl Idle {
+    /// A moment, or with `PROXY_IDLE=full` in the environment more than a minute, by the server's own pings.
+    fn new() -> Self {
+        let seconds = Duration::from_secs;
+        match std::env::var_os("PROXY_IDLE").is_some_and(|value| value == "full") {
+            true => Self { timeout: "60s", pings: &[], length: seconds(70) },
+            false => {
+                Self { timeout: "1s", pings: &["--ping-interval", "200ms"], length: seconds(3) }
+            }
+        }
+    }
+
+    fn pass(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < self.length {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
 /// What must work behind a proxy, however it tells the client's address.
 fn check(proxy: Proxy, flags: &[&str]) {
     let Some(program) = proxy.program() else { return };
     let name = format!("{}{}", proxy.name(), flags.concat());
     let folder = Folder::new(&name);
-    let mut server = Server::start(&[&["--ping-interval", "200ms"], flags].concat());
+    let idle = Idle::new();
+    let mut server = Server::start(&[idle.pings, flags].concat());
     let (listen, backend) = (free(), server.address.to_string());
-    let arguments = [&["--backend", &backend, "--idle-timeout", "1s"], flags].concat();
+    let arguments = [&["--backend", &backend, "--idle-timeout", idle.timeout], flags].concat();
     let _proxy = proxy.start(&program, &folder, listen, &arguments);
 
     let url = format!("ws://{listen}/echo");
@@ -236,10 +264,7 @@ fn check(proxy: Proxy, flags: &[&str]) {
     server.logs(&["404", "client=\"127.0.0.2\"", "nothing is served"]);
     assert_eq!(from_elsewhere(listen, "/echo"), "101");
     // An idle connection outlives the proxy's timeout by pings,
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(3) {
-        thread::sleep(Duration::from_millis(50));
-    }
+    idle.pass();
     assert!(client.exchange("still there"), "{name}");
     // and not without them.
     drop(server);
@@ -249,10 +274,7 @@ fn check(proxy: Proxy, flags: &[&str]) {
     drop(client);
     let mut client = Client::start(&url, &[]);
     assert!(client.exchange("hello"), "{name}");
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(3) {
-        thread::sleep(Duration::from_millis(50));
-    }
+    idle.pass();
     assert!(!client.exchange("cut"), "{name}");
     drop(silent);
 }
