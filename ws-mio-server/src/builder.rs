@@ -11,7 +11,7 @@ use ws_proto::deflate::WindowBits;
 use ws_proto::keepalive::Timing;
 
 use crate::admission::Limits;
-use crate::auth::{Authenticate, Guard, OnDenied};
+use crate::auth::{Authenticate, Checks, Guard, OnDenied};
 use crate::context::Settings;
 use crate::deflate::{Deflate, Policy};
 use crate::http::{Check, Service};
@@ -85,6 +85,7 @@ impl Builder {
                 timing: Timing::default(),
                 origins: Vec::new(),
                 guard: None,
+                checks: Checks::default(),
                 tls: None,
                 limits: Limits::default(),
                 rates: Rates::default(),
@@ -125,14 +126,17 @@ impl Builder {
     }
 
     /// Answers plain HTTP requests at a path, of those whom this check knows, and nobody else's; what they are served
-    /// counts for no limit of connections. As [`service`](Self::service) otherwise.
+    /// counts for no limit of connections. As [`service`](Self::service) otherwise. [`Handle::reload`](crate::Handle::reload)
+    /// takes over checks, in the order of these calls.
     pub fn guarded_service<S: Service + Clone>(
-        self,
+        mut self,
         path: &str,
         check: impl Authenticate,
         service: S,
     ) -> Self {
-        self.insert_service(path, service, Check::Own(Arc::new(check)))
+        let number = self.settings.checks.0.len();
+        self.settings.checks.0.push(Arc::new(check));
+        self.insert_service(path, service, Check::Own(number))
     }
 
     /// Answers plain HTTP requests at the address for those who run the server alone

@@ -64,9 +64,17 @@ pub struct EndedConnection {
 
 /// A count of all connections, to which each worker gives its own.
 pub(crate) struct Census {
-    /// How many each worker tells of.
-    pub(crate) most: usize,
+    pub(crate) wanted: Wanted,
     sheet: Mutex<Option<Sheet>>,
+}
+
+/// Of which connections a census tells.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// Of any, at most so many of each worker.
+    Most(usize),
+    /// Of these.
+    Known(Vec<PeerId>),
 }
 
 /// What is done with the result: all that were told of, and how many there are.
@@ -82,14 +90,14 @@ struct Sheet {
 
 impl fmt::Debug for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Census").field("most", &self.most).finish_non_exhaustive()
+        f.debug_struct("Census").field("wanted", &self.wanted).finish_non_exhaustive()
     }
 }
 
 impl Census {
-    pub(crate) fn new(workers: usize, most: usize, tell: Tell) -> Self {
+    pub(crate) fn new(workers: usize, wanted: Wanted, tell: Tell) -> Self {
         let sheet = Sheet { connections: Vec::new(), total: 0, left: workers, tell };
-        Self { most, sheet: Mutex::new(Some(sheet)) }
+        Self { wanted, sheet: Mutex::new(Some(sheet)) }
     }
 
     /// A worker tells of some connections, and how many it has. The last one's thread says what has come of it.

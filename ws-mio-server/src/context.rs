@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ws_proto::keepalive::{Instant, Timing};
@@ -9,7 +10,7 @@ use ws_proto::keepalive::{Instant, Timing};
 use crate::OriginPattern;
 use crate::admission::{Limits, Register};
 use crate::arriving;
-use crate::auth::Guard;
+use crate::auth::{Checks, Guard};
 use crate::census::Memory;
 use crate::cork::Cork;
 use crate::deflate::{Policy, Pool};
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) origins: Vec<OriginPattern>,
     /// Who may connect; `None`: anyone.
     pub(crate) guard: Option<Guard>,
+    /// Who may call services that ask that themselves.
+    pub(crate) checks: Checks,
     /// How many may be here.
     pub(crate) limits: Limits,
     /// How much a peer may send in a second.
@@ -187,6 +190,12 @@ impl Context {
         self.calls = self.calls.saturating_add(1);
         self.last_call = self.last_call.wrapping_add(1);
         self.last_call
+    }
+
+    /// No new connection is opened from here on.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+        self.counters.stopping.store(true, Ordering::Relaxed);
     }
 
     /// A request is refused; the reason is for the log.

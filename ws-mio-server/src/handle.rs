@@ -8,7 +8,7 @@ use std::time::Duration;
 use ws_proto::{CloseCode, Message};
 
 use crate::builder::Builder;
-use crate::census::Census;
+use crate::census::{Census, Wanted};
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
@@ -69,6 +69,18 @@ pub struct Stats {
     pub drained: u64,
     /// Connections dropped when the server stopped: they had not ended in time.
     pub abandoned: u64,
+    /// Copies of messages to topics that were queued for subscribers.
+    pub delivered: u64,
+    /// Bytes read from sockets.
+    pub bytes_received: u64,
+    /// Bytes written to sockets.
+    pub bytes_sent: u64,
+    /// Bytes that wait for peers to take them.
+    pub queued_bytes: usize,
+    /// How long the server has run.
+    pub running: Duration,
+    /// Whether it is stopping, or drains: no new connection is opened.
+    pub is_stopping: bool,
 }
 
 impl Handle {
@@ -160,7 +172,8 @@ impl Handle {
     /// What the server has counted. Workers report their connections at the end of each turn.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.metrics.workers.iter().fold(Stats::default(), |sum, worker| Stats {
+        let nothing = Stats { running: self.clock.running(), ..Stats::default() };
+        self.metrics.workers.iter().fold(nothing, |sum, worker| Stats {
             connections: sum.connections.saturating_add(worker.connections.load(Ordering::Relaxed)),
             accepted: sum.accepted.saturating_add(worker.accepted.get()),
             refused: sum.refused.saturating_add(worker.refused.total()),
@@ -169,6 +182,12 @@ impl Handle {
             writes: sum.writes.saturating_add(worker.writes.get()),
             drained: sum.drained.saturating_add(worker.drained.get()),
             abandoned: sum.abandoned.saturating_add(worker.abandoned.get()),
+            delivered: sum.delivered.saturating_add(worker.delivered.get()),
+            bytes_received: sum.bytes_received.saturating_add(worker.bytes_received.get()),
+            bytes_sent: sum.bytes_sent.saturating_add(worker.bytes_sent.get()),
+            queued_bytes: sum.queued_bytes.saturating_add(worker.queued.load(Ordering::Relaxed)),
+            is_stopping: sum.is_stopping || worker.stopping.load(Ordering::Relaxed),
+            running: sum.running,
         })
     }
 
@@ -180,7 +199,19 @@ impl Handle {
         most: usize,
         tell: impl FnOnce(Vec<ConnectionInfo>, usize) + Send + 'static,
     ) {
-        let census = Census::new(self.mailboxes.len(), most, Box::new(tell));
+        self.count(Census::new(self.mailboxes.len(), Wanted::Most(most), Box::new(tell)));
+    }
+
+    /// The same of connections that are known, as far as they are still there.
+    pub fn connections_of(
+        &self,
+        peers: Vec<PeerId>,
+        tell: impl FnOnce(Vec<ConnectionInfo>, usize) + Send + 'static,
+    ) {
+        self.count(Census::new(self.mailboxes.len(), Wanted::Known(peers), Box::new(tell)));
+    }
+
+    fn count(&self, census: Census) {
         let census = Arc::new(census);
         for mailbox in &*self.mailboxes {
             mailbox.insist(Command::Census(Arc::clone(&census)));

@@ -236,6 +236,12 @@ pub enum EndedBy {
     Network,
 }
 
+impl std::fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl EndedBy {
     /// In one word, for logs and metrics.
     pub(crate) const fn name(self) -> &'static str {

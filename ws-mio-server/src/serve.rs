@@ -7,9 +7,12 @@ use ws_mio_server::settings::Settings;
 use ws_mio_server::store::Options;
 use ws_mio_server::{Adopted, Builder, Server, StartError};
 
-use crate::app::{Chat, Echo, Relay, Rooms, web};
+use crate::app::{Admin, Api, Chat, Echo, Keys, Poll, Relay, Rooms, Sse, made, web};
 use crate::clock::Clock;
 use crate::{log, passed, signals};
+
+/// How many connections that have ended each worker remembers for those who run the server.
+const REMEMBERED: usize = 200;
 
 /// Serves by the settings that `read` comes to, now and when it is told to read them again.
 pub(crate) fn run(
@@ -82,6 +85,19 @@ pub(crate) fn builder(settings: &Settings, rooms: &Rooms) -> Result<Builder, Str
         .route("/chat/{room}", Chat::new(rooms.clone()))
         .route("/relay", Relay::new(rooms.clone()))
         .route("/relay/{room}", Relay::new(rooms.clone()));
+    let streams = ["/sse", "/sse/", "/sse/{room}"];
+    let builder = streams
+        .into_iter()
+        .fold(builder, |builder, path| builder.service(path, Sse::new(rooms.clone())));
+    let polls = ["/poll", "/poll/", "/poll/{room}"];
+    let builder = polls
+        .into_iter()
+        .fold(builder, |builder, path| builder.service(path, Poll::new(rooms.clone())));
+    let builder = match Keys::of(settings)? {
+        Some(keys) => Api::serve(builder, rooms, &keys),
+        None => builder,
+    };
+    let builder = Admin::serve(builder.remember_ended(REMEMBERED), rooms, settings.drain());
     settings.apply(builder)
 }
 
@@ -92,6 +108,7 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     writeln!(out, "ws-mio-server {}", env!("CARGO_PKG_VERSION"))?;
     let plain = server.local_addrs().iter().map(|address| ("", address));
     let encrypted = server.tls_addrs().iter().map(|address| ("s", address));
+    let mut first = None;
     for (s, address) in plain.chain(encrypted) {
         // An address that stands for all of the machine's can't be opened: name one that can.
         let host = match address.ip() {
@@ -99,11 +116,15 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
             ip if ip.is_ipv4() => ([127, 0, 0, 1], address.port()).into(),
             _ => (std::net::Ipv6Addr::LOCALHOST, address.port()).into(),
         };
+        first.get_or_insert((s, host));
         writeln!(out, "  page    http{s}://{host}/")?;
         writeln!(out, "  chat    ws{s}://{host}/chat/ROOM?username=NAME   (JSON)")?;
         writeln!(out, "  echo    ws{s}://{host}/echo")?;
         writeln!(out, "  relay   ws{s}://{host}/relay/ROOM   (to everyone else in ROOM)")?;
         writeln!(out, "  health  http{s}://{host}/healthz")?;
+    }
+    if let Some((s, host)) = first {
+        examples(&mut out, &format!("http{s}://{host}"), settings)?;
     }
     for path in server.unix_paths() {
         writeln!(out, "  unix    {}", path.display())?;
@@ -119,6 +140,26 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     }
     writeln!(out, "{workers} worker{plural}, messages up to {limit} bytes. Ctrl-C stops.")?;
     out.flush()
+}
+
+/// What can be tried with plain HTTP, word for word.
+fn examples(out: &mut impl io::Write, url: &str, settings: &Settings) -> io::Result<()> {
+    writeln!(out, "  events  curl -N '{url}/sse/general?username=me'")?;
+    writeln!(out, "  poll    curl '{url}/poll/general'")?;
+    let key = match (settings.api_keys(), made()) {
+        (Some(_), _) => "KEY",
+        (None, Some(key)) => key,
+        (None, None) => return Ok(()),
+    };
+    writeln!(
+        out,
+        "  api     curl '{url}/api/rooms/general/messages' -H 'Authorization: Bearer {key}' \
+         -d '{{\"content\":\"hello\"}}'"
+    )?;
+    match settings.api_keys() {
+        Some(file) => writeln!(out, "          KEY is any of those in {}", file.display()),
+        None => writeln!(out, "          this key is for this run; --api-keys FILE names others"),
+    }
 }
 
 /// Lets the process have as many connections as it may.

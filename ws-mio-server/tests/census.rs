@@ -71,6 +71,11 @@ fn all_connections_are_told_of_with_what_they_are() {
     let (some, total) = connections(&server, 1);
     assert!(some.len() <= 2 && total == 3, "at most one of each worker");
     let id = all.iter().find(|one| one.user.as_deref() == Some("alice")).unwrap().id;
+    let (send, told) = channel();
+    server.handle.connections_of(vec![id], move |found, total| {
+        let _ = send.send((found.len(), found[0].id, total));
+    });
+    assert_eq!(told.recv_timeout(LIMIT), Ok((1, id, 3)));
     server.handle.close(id, CloseCode::new(4403).unwrap(), "out");
     let mut alice = alice;
     assert_eq!(alice.frame().code(), 4403);

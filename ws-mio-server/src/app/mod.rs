@@ -2,12 +2,14 @@
 
 mod chat;
 mod echo;
+mod http;
 mod relay;
 mod rooms;
 pub(crate) mod web;
 
 pub(crate) use chat::Chat;
 pub(crate) use echo::Echo;
+pub(crate) use http::{Admin, Api, Keys, Poll, Sse, made};
 pub(crate) use relay::Relay;
 pub(crate) use rooms::Rooms;
 

@@ -128,6 +128,16 @@ pub enum OnDenied {
     Close,
 }
 
+/// The checks of services that have one of their own.
+#[derive(Clone, Default)]
+pub(crate) struct Checks(pub(crate) Vec<Arc<dyn Authenticate>>);
+
+impl fmt::Debug for Checks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Checks").field(&self.0.len()).finish()
+    }
+}
+
 /// The check of a server.
 #[derive(Clone)]
 pub(crate) struct Guard {

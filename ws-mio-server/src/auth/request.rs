@@ -32,6 +32,10 @@ impl<'r> Request<'r> {
         Self { target, fields, unix_time }
     }
 
+    pub(crate) const fn target(&self) -> &'r str {
+        self.target
+    }
+
     /// The target without the query, as it was sent.
     #[must_use]
     pub fn path(&self) -> &'r str {

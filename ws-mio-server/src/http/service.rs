@@ -1,13 +1,13 @@
 //! What answers plain requests.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Answer;
-use crate::auth::Authenticate;
 use crate::id::{Key, PeerId};
+use crate::query::{self, QueryError};
 use crate::route::Params;
 use crate::{Identity, Request};
 
@@ -142,6 +142,14 @@ impl<'r> Call<'r> {
         self.params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value of a parameter of the query, decoded as forms are encoded; of several of this name, the first.
+    ///
+    /// # Errors
+    /// [`QueryError`]
+    pub fn query(&self, name: &str) -> Result<Option<Cow<'r, str>>, QueryError> {
+        query::get(query::of(self.request.target()), name)
+    }
+
     /// The body; empty if there is none.
     #[must_use]
     pub const fn body(&self) -> &'r [u8] {
@@ -173,24 +181,14 @@ impl fmt::Debug for Call<'_> {
 }
 
 /// Who may call a service.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Check {
     /// Who may open a WebSocket, and counts as one while it is served.
     Peers,
-    /// Whom this check knows.
-    Own(Arc<dyn Authenticate>),
+    /// Whom the check with this number knows, of those that the server is set to.
+    Own(usize),
     /// Who reaches the address for those who run the server.
     Operators,
-}
-
-impl fmt::Debug for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Peers => "Peers",
-            Self::Own(_) => "Own",
-            Self::Operators => "Operators",
-        })
-    }
 }
 
 /// The services of one worker, by their number.

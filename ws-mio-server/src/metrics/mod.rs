@@ -15,7 +15,7 @@ pub(crate) use text::CONTENT_TYPE;
 
 use crate::census::Memory;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// What a worker counts. In cache lines of its own: other workers' counters must not slow it down.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Counters {
     pub(crate) connections: AtomicUsize,
     /// Bytes that wait for peers to take them.
     pub(crate) queued: AtomicUsize,
+    /// Whether no new connection is opened.
+    pub(crate) stopping: AtomicBool,
     pub(crate) accepted: Counter,
     pub(crate) refused: Refusals,
     /// Answers of services.

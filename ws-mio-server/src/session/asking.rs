@@ -15,7 +15,7 @@ use crate::http::{Check, lists, values};
 use crate::listener::Serves;
 use crate::origin;
 use crate::route::Params;
-use crate::{Identity, Request, clock};
+use crate::{Denied, Identity, Request, clock};
 
 /// What the head of a request has told.
 #[derive(Debug)]
@@ -162,7 +162,10 @@ fn identify(
 ) -> Result<Option<Box<Identity>>, Refusal> {
     let check = match door.check {
         Check::Operators => return Ok(None),
-        Check::Own(check) => check,
+        Check::Own(number) => match context.settings.checks.0.get(*number) {
+            Some(check) => check,
+            None => return Err(Denied::new("nobody may ask here any more").into()),
+        },
         Check::Peers => match &context.settings.guard {
             Some(guard) => &guard.check,
             None => return Ok(None),

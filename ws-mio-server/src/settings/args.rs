@@ -187,6 +187,14 @@ pub struct ServeArgs {
     #[arg(long)]
     insecure_no_auth: bool,
 
+    /// The keys of the HTTP API, one in each line of 16 or more visible ASCII characters
+    ///
+    /// Whoever has one may publish as anybody, read all rooms and disconnect users. Keys are read again by SIGHUP; whether
+    /// there is an API is decided at the start: without this, there is one only where no other machine reaches the
+    /// server and no proxy is trusted, with a key that is made at each start and shown.
+    #[arg(long, value_name = "FILE")]
+    pub(super) api_keys: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) common: CommonArgs,
 

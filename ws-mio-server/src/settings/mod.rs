@@ -259,6 +259,18 @@ impl Settings {
         self.args.drain
     }
 
+    /// The file of the keys of the HTTP API.
+    #[must_use]
+    pub fn api_keys(&self) -> Option<&Path> {
+        self.args.api_keys.as_deref()
+    }
+
+    /// Whether nobody but this machine reaches the server, as far as that is known.
+    #[must_use]
+    pub fn is_for_this_machine(&self) -> bool {
+        self.args.is_for_this_machine()
+    }
+
     /// How the log is written.
     #[must_use]
     pub const fn log_format(&self) -> LogFormat {

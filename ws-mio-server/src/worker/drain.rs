@@ -98,7 +98,7 @@ impl Worker {
         if self.stop.is_some() || self.drain.is_some() {
             return;
         }
-        self.context.stopping = true;
+        self.context.stop();
         let open = self.slots.iter().filter(|(_, slot)| slot.session.listens());
         let open = open.map(|(key, _)| key).collect();
         let close_within = self.context.settings.timing.close_within;

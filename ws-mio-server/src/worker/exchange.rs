@@ -7,6 +7,7 @@ use std::{mem, slice};
 
 use super::Worker;
 use super::slot::Slot;
+use crate::census::{Census, Wanted};
 use crate::id::Key;
 use crate::mailbox::{Command, Publication};
 use crate::outbox::Worth;
@@ -83,6 +84,19 @@ impl Worker {
         self.context.peer = slot.peer();
         slot.session.answer(key, number, answer, scratch, handlers, &mut self.context);
         self.settle(key);
+    }
+
+    fn tell_of_connections(&self, census: &Census) {
+        let (count, this) = (self.slots.len(), self.context.worker);
+        let describe = |(key, slot)| self.describe(key, slot);
+        match &census.wanted {
+            Wanted::Most(most) => census.add(self.slots.iter().take(*most).map(describe), count),
+            Wanted::Known(peers) => {
+                let keys = peers.iter().filter(|peer| peer.worker == this).map(|peer| peer.key);
+                let known = keys.filter_map(|key| Some((key, self.slots.get(key)?)));
+                census.add(known.map(describe), count);
+            }
+        }
     }
 
     /// A connection as those who run the server see it.
@@ -190,11 +204,7 @@ impl Worker {
                 }
             }
             Command::Answer(key, number, answer) => self.answer(key, number, &answer),
-            Command::Census(census) => {
-                let count = self.slots.len();
-                let some = self.slots.iter().take(census.most);
-                census.add(some.map(|(key, slot)| self.describe(key, slot)), count);
-            }
+            Command::Census(census) => self.tell_of_connections(&census),
             Command::Drain(within) => self.begin_drain(within),
             Command::Reload(settings) => self.reload(settings),
             Command::Shutdown => self.begin_stop(),

@@ -32,7 +32,7 @@ impl Worker {
         }
         let by = self.context.now.after(self.context.settings.timing.close_within);
         self.stop = Some(self.drain.as_ref().map_or(by, |drain| drain.by().min(by)));
-        self.context.stopping = true;
+        self.context.stop();
         self.listeners.clear();
         self.exhausted = None;
         for key in self.slots.keys().collect::<Vec<_>>() {

@@ -1,13 +1,14 @@
 //! The messages of the chat, as they are on the wire: JSON, one object in a text message.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use ws_mio_server::hub::{Id, Message, Recovery, Refused, check_name};
 
 /// The longest name that a client may give to a message, in bytes.
-const MAX_CLIENT_ID: usize = 128;
+pub(crate) const MAX_CLIENT_ID: usize = 128;
 
 /// After how many seconds it is worth to try again what the server had no room for.
 pub(crate) const RETRY_AFTER: u32 = 1;
@@ -150,12 +151,7 @@ pub(crate) struct Joined<'a> {
 pub(crate) fn joined(joined: &Joined<'_>) -> String {
     let Joined { position, people, recovery, user, users } = joined;
     let mut text = format!(r#"{{"type":"joined","id":"{position}","userCount":{people}"#);
-    if let Some(recovery) = recovery {
-        let Recovery { missed, gap } = recovery;
-        let gap = gap.map_or_else(|| "null".to_owned(), |gap| gap.to_string());
-        let recovered = recovery.is_complete();
-        let _ = write!(text, r#","recovered":{recovered},"missed":{missed},"gap":{gap}"#);
-    }
+    recovered(*recovery, &mut text);
     let _ = write!(text, r#","username":{}"#, quoted(user));
     if let Some(users) = users {
         let _ = write!(text, r#","users":{}"#, Value::from(users.as_slice()));
@@ -195,8 +191,45 @@ pub(crate) fn direct(from: &str, content: &str, at: u64) -> String {
 }
 
 /// A message is accepted.
-pub(crate) fn ack(client_id: &str, id: Id) -> String {
-    format!(r#"{{"type":"ack","clientId":{},"id":"{id}"}}"#, quoted(client_id))
+pub(crate) fn ack(client_id: Option<&str>, id: Id) -> String {
+    match client_id {
+        Some(name) => format!(r#"{{"type":"ack","clientId":{},"id":"{id}"}}"#, quoted(name)),
+        None => format!(r#"{{"type":"ack","id":"{id}"}}"#),
+    }
+}
+
+/// What somebody gets who asks for a room again and again; `id` is what to ask for next.
+pub(crate) fn poll(id: Id, recovery: Option<Recovery>, messages: &[Arc<Message>]) -> String {
+    let mut text = format!(r#"{{"type":"poll","id":"{id}""#);
+    recovered(recovery, &mut text);
+    // A string takes everything.
+    let _ = write!(text, r#","messages":[{}]}}"#, list(messages));
+    text
+}
+
+/// The same with the one message that has come.
+pub(crate) fn poll_one(message: &Arc<Message>) -> String {
+    let recovery = Recovery { missed: 1, gap: Some(0) };
+    poll(message.id, Some(recovery), std::slice::from_ref(message))
+}
+
+/// Messages that a room keeps, and whether there are more; `position` is the room's last.
+pub(crate) fn page(position: Id, messages: &[Arc<Message>], more: bool) -> String {
+    format!(r#"{{"id":"{position}","messages":[{}],"more":{more}}}"#, list(messages))
+}
+
+fn list(messages: &[Arc<Message>]) -> String {
+    messages.iter().map(|one| message(one)).collect::<Vec<_>>().join(",")
+}
+
+fn recovered(recovery: Option<Recovery>, text: &mut String) {
+    if let Some(recovery) = recovery {
+        let Recovery { missed, gap } = recovery;
+        let gap = gap.map_or_else(|| "null".to_owned(), |gap| gap.to_string());
+        let recovered = recovery.is_complete();
+        // A string takes everything.
+        let _ = write!(text, r#","recovered":{recovered},"missed":{missed},"gap":{gap}"#);
+    }
 }
 
 /// Something that was said comes to nothing.
@@ -297,7 +330,7 @@ mod tests {
         });
         assert_eq!(parsed(&joined(&of)), due);
         assert_eq!(
-            parsed(&ack(evil, id)),
+            parsed(&ack(Some(evil), id)),
             json!({"type": "ack", "clientId": evil, "id": "00000007:3"})
         );
         let busy = Complaint::busy(evil).of(Some(evil));

@@ -95,6 +95,17 @@ impl Rooms {
         members
     }
 
+    /// The same of one room.
+    pub(crate) fn members_of(&self, room: &str, most: usize) -> Vec<(PeerId, Arc<str>, Arc<str>)> {
+        let shard = self.shard(room);
+        shard.hub.members().filter(|(_, name, _)| **name == *room).take(most).collect()
+    }
+
+    /// How many rooms there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.shards.iter().map(|shard| lock(shard).hub.len()).sum()
+    }
+
     /// The connections of a user, in all rooms.
     pub(crate) fn connections(&self, user: &str) -> Vec<PeerId> {
         let of = |shard| lock(shard).hub.connections(user).to_vec();

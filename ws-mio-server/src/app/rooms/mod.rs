@@ -4,7 +4,6 @@
 //! shard, and what is to be sent is put into the workers' mailboxes before it is released: each of them keeps
 //! the order, so a member gets every message of its room once and in order, without a thread that owns it.
 
-#[expect(dead_code, reason = "the HTTP API, which asks, is to come")]
 mod ask;
 mod keep;
 mod perform;
@@ -22,6 +21,7 @@ use ws_mio_server::{Handle, Identity, PeerId, Shared};
 
 use crate::app::chat::wire::{self, Complaint};
 use crate::clock;
+pub(crate) use ask::Read;
 use waiting::Waiting;
 
 /// How many locks rooms are spread over.
@@ -62,7 +62,6 @@ pub(crate) enum Answer {
     /// A member, if it wants to know, or if it was refused.
     Member { peer: PeerId, client_id: Option<Box<str>> },
     /// Somebody who is not in a room. It is called when no lock is held, by the thread that knows.
-    #[expect(dead_code, reason = "the HTTP API, which asks, is to come")]
     Call(Box<dyn FnOnce(Result<Id, Complaint>) + Send>),
 }
 

@@ -102,7 +102,7 @@ impl Rooms {
         match (answer, result) {
             (Answer::Call(call), result) => return Some(Box::new(|| call(result))),
             (Answer::Member { peer, client_id: Some(client_id) }, Ok(id)) => {
-                self.send(peer, &Shared::new(wire::ack(&client_id, id).as_str()));
+                self.send(peer, &Shared::new(wire::ack(Some(&client_id), id).as_str()));
             }
             (Answer::Member { client_id: None, .. }, Ok(_)) => {}
             (Answer::Member { peer, client_id }, Err(complaint)) => {

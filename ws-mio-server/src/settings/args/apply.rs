@@ -143,6 +143,15 @@ impl ServeArgs {
         Ok(builder.tls(tls))
     }
 
+    /// Whether nobody but this machine reaches the server, as far as that is known.
+    pub(in crate::settings) fn is_for_this_machine(&self) -> bool {
+        let mut addresses = self.listen.iter().chain(&self.listen_tls);
+        addresses.all(|address| address.ip().is_loopback())
+            && self.trusted_proxy.is_empty()
+            && !self.proxy_protocol
+            && !self.insecure_no_auth
+    }
+
     fn guard(&self, builder: Builder) -> Result<Builder, String> {
         let Some(file) = &self.auth_jwks else {
             if self.auth_issuer.is_some() || !self.auth_audience.is_empty() {

@@ -1,0 +1,217 @@
+//! `/api`: publishing, presence, history and users, for programs that have a key.
+
+use serde_json::json;
+use ws_mio_server::hub::{Id, IdError, Page, People, RoomInfo};
+use ws_mio_server::{Answer, Builder, Call, CloseCode, Reply, Service};
+
+use super::answers::{malformed, number, publish, query, refusal, reply, room, user};
+use super::batch;
+use super::fields::{Fields, check_client_id};
+use super::keys::Keys;
+use super::recent::Recent;
+use crate::app::FORBIDDEN;
+use crate::app::chat::wire::{self, Complaint};
+use crate::app::rooms::Rooms;
+
+/// Who says what is published without a name.
+const SERVER: &str = "server";
+
+/// A part of the API.
+#[derive(Clone)]
+pub(crate) struct Api {
+    rooms: Rooms,
+    recent: Recent,
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Rooms,
+    Room,
+    Presence,
+    Messages,
+    Batch,
+    ToUser,
+    Disconnect,
+}
+
+/// What is said to a room or to a user.
+pub(super) struct Publication {
+    pub(super) username: String,
+    pub(super) content: String,
+    pub(super) client_id: Option<String>,
+}
+
+impl Publication {
+    /// Takes what is said from a body; `key` is what stands in for the name of the message, if it has none.
+    pub(super) fn take(fields: &mut Fields, key: Option<String>) -> Result<Self, Complaint> {
+        let content = fields.due("content")?;
+        let username = fields.name("username")?.unwrap_or_else(|| SERVER.to_owned());
+        let client_id = match (fields.client_id()?, key) {
+            (Some(id), Some(key)) if id != key => {
+                return Err(malformed("`Idempotency-Key` and `clientId` differ"));
+            }
+            (id, key) => id.or(key),
+        };
+        Ok(Self { username, content, client_id })
+    }
+}
+
+/// What the request calls what it asks for, so that it may ask again.
+pub(super) fn key(call: &Call<'_>) -> Result<Option<String>, Complaint> {
+    let key = call.request().header("Idempotency-Key");
+    check_client_id(key, "Idempotency-Key")?;
+    Ok(key.map(str::to_owned))
+}
+
+impl Api {
+    /// Serves all of it to those who have one of the keys.
+    pub(crate) fn serve(builder: Builder, rooms: &Rooms, keys: &Keys) -> Builder {
+        let recent = Recent::default();
+        let parts = [
+            ("/api/rooms", Part::Rooms),
+            ("/api/rooms/{room}", Part::Room),
+            ("/api/rooms/{room}/presence", Part::Presence),
+            ("/api/rooms/{room}/messages", Part::Messages),
+            ("/api/batch", Part::Batch),
+            ("/api/users/{user}/messages", Part::ToUser),
+            ("/api/users/{user}/disconnect", Part::Disconnect),
+        ];
+        parts.into_iter().fold(builder, |builder, (path, part)| {
+            let (rooms, recent) = (rooms.clone(), recent.clone());
+            builder.guarded_service(path, keys.clone(), Self { rooms, recent, part })
+        })
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        match self.part {
+            Part::Rooms => self.list(call),
+            Part::Room => self.one(call),
+            Part::Presence => self.presence(call),
+            Part::Messages if call.method() == "POST" => self.publish(call),
+            Part::Messages => self.history(call),
+            Part::Batch => batch::publish(call, &self.rooms, &self.recent),
+            Part::ToUser => self.to_user(call),
+            Part::Disconnect => self.disconnect(call),
+        }
+    }
+
+    fn list(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let most = number(call, "limit", 1..=10_000, 100)?;
+        let (rooms, total) = busiest(&self.rooms, most);
+        let rooms: Vec<_> = rooms.iter().map(described).collect();
+        Ok(said(&json!({ "total": total, "rooms": rooms })))
+    }
+
+    fn one(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        match self.rooms.room(room(call, &self.rooms)?) {
+            Some(room) => Ok(said(&described(&room))),
+            None => Err(Complaint::new("not-found", "there is no such room now")),
+        }
+    }
+
+    fn presence(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let People { people, connections, users } = self.rooms.people(room(call, &self.rooms)?);
+        let users = users.map(|users| {
+            let user = |(name, connections): &(std::sync::Arc<str>, usize)| {
+                json!({ "username": **name, "connections": connections })
+            };
+            users.iter().map(user).collect::<Vec<_>>()
+        });
+        Ok(said(&json!({ "userCount": people, "connections": connections, "users": users })))
+    }
+
+    fn history(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let room = room(call, &self.rooms)?;
+        let most = number(call, "limit", 1..=1000, 100)?;
+        let id = |name: &str| {
+            let parsed = query(call, name)?.map(|text| text.parse::<Id>());
+            parsed.transpose().map_err(|error: IdError| malformed(format!("`{name}`: {error}")))
+        };
+        let page = match (id("before")?, id("after")?) {
+            (None, None) => Page::Newest,
+            (Some(id), None) => Page::Before(id),
+            (None, Some(id)) => Page::After(id),
+            (Some(_), Some(_)) => return Err(malformed("`before` and `after` exclude each other")),
+        };
+        let position = self.rooms.position(room);
+        let (messages, more) = self.rooms.history(room, page, most);
+        Ok(Reply::Now(Answer::json(200, wire::page(position, &messages, more))))
+    }
+
+    fn publish(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let room = room(call, &self.rooms)?;
+        let mut fields = Fields::read(call.body())?;
+        let Publication { username, content, client_id } =
+            Publication::take(&mut fields, key(call)?)?;
+        fields.finish()?;
+        let say = |id: Id| json!({ "id": id.to_string() }).to_string();
+        let what = (content.as_str(), client_id.as_deref());
+        Ok(publish(call, &self.rooms, (room, &username), what, say))
+    }
+
+    fn to_user(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let user = user(call)?;
+        let mut fields = Fields::read(call.body())?;
+        let publication = Publication::take(&mut fields, key(call)?)?;
+        fields.finish()?;
+        let delivered = self.recent.direct(&self.rooms, user, &publication)?;
+        Ok(said(&json!({ "delivered": delivered })))
+    }
+
+    fn disconnect(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let user = user(call)?;
+        let mut fields = Fields::read(call.body())?;
+        let reason = fields.text("reason")?.unwrap_or_else(|| "disconnected".to_owned());
+        fields.finish()?;
+        let code = CloseCode::new(FORBIDDEN).unwrap_or(CloseCode::POLICY_VIOLATION);
+        Ok(said(&json!({ "closed": self.rooms.disconnect(user, code, &reason) })))
+    }
+}
+
+impl Service for Api {
+    fn methods(&self) -> &[&str] {
+        match self.part {
+            Part::Rooms | Part::Room | Part::Presence => &["GET"],
+            Part::Messages => &["GET", "POST"],
+            Part::Batch | Part::ToUser | Part::Disconnect => &["POST"],
+        }
+    }
+
+    fn on_call(&mut self, call: &Call<'_>) -> Reply {
+        reply(self.call(call))
+    }
+}
+
+fn said(value: &serde_json::Value) -> Reply {
+    Reply::Now(Answer::json(200, value.to_string()))
+}
+
+/// The rooms with the most connections, and how many rooms there are.
+pub(super) fn busiest(rooms: &Rooms, most: usize) -> (Vec<RoomInfo>, usize) {
+    let mut rooms = rooms.rooms();
+    let total = rooms.len();
+    rooms.sort_unstable_by(|a, b| {
+        b.connections.cmp(&a.connections).then_with(|| a.name.cmp(&b.name))
+    });
+    rooms.truncate(most);
+    (rooms, total)
+}
+
+fn described(room: &RoomInfo) -> serde_json::Value {
+    json!({
+        "room": *room.name,
+        "userCount": room.people,
+        "connections": room.connections,
+        "id": room.position.to_string(),
+        "history": room.kept,
+        "bytes": room.bytes,
+        "unstored": room.unstored,
+    })
+}
+
+/// What a batch says of one of its messages that comes to nothing.
+pub(super) fn refused(complaint: &Complaint) -> serde_json::Value {
+    // What is written as JSON is JSON.
+    serde_json::from_slice(refusal(complaint).body()).unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! `/poll/{room}`: a room by requests that wait for what is said next.
+
+use std::time::Duration;
+
+use ws_mio_server::hub::Since;
+use ws_mio_server::settings::values;
+use ws_mio_server::{Answer, Call, Reply, Service};
+
+use super::answers::{malformed, query, reply, seat};
+use crate::app::chat::wire::{self, Complaint};
+use crate::app::rooms::{Read, Rooms};
+use crate::clock;
+
+/// How long a request waits unless it says otherwise.
+const DEFAULT: Duration = Duration::from_secs(25);
+/// How long one may wait.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How much longer it is known who waits than somebody does.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// The answers of `/poll/{room}`.
+#[derive(Clone)]
+pub(crate) struct Poll(Rooms);
+
+impl Poll {
+    pub(crate) fn new(rooms: Rooms) -> Self {
+        Self(rooms)
+    }
+
+    fn poll(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let Self(rooms) = self;
+        let (room, _) = seat(call, rooms)?;
+        if !rooms.allowed(room, call.identity()).join {
+            return Err(Complaint::new("forbidden", "you may not join this room"));
+        }
+        let wait = wait(query(call, "wait")?.as_deref())?;
+        let since = Since::parse(query(call, "since")?.as_deref());
+        let Since::After(last) = since else { return Ok(now(&rooms.read(room, since))) };
+        let nothing = Answer::json(200, wire::poll(last, None, &[]));
+        let (id, handle) = (call.id(), rooms.handle().cloned());
+        let tell = Box::new(move |message: Option<_>| {
+            if let (Some(handle), Some(message)) = (handle, message) {
+                handle.answer(id, Answer::json(200, wire::poll_one(&message)));
+            }
+        });
+        let until = clock::unix_millis().saturating_add(millis(wait.saturating_add(SLACK)));
+        Ok(match rooms.wait(room, since, until, tell)? {
+            Some(read) => now(&read),
+            None => Reply::Later { within: wait, otherwise: nothing },
+        })
+    }
+}
+
+impl Service for Poll {
+    fn on_call(&mut self, call: &Call<'_>) -> Reply {
+        reply(self.poll(call))
+    }
+}
+
+fn now(read: &Read) -> Reply {
+    let Read { position, recovery, messages } = read;
+    Reply::Now(Answer::json(200, wire::poll(*position, *recovery, messages)))
+}
+
+/// How long to wait: a number of seconds, or a number with a unit.
+fn wait(text: Option<&str>) -> Result<Duration, Complaint> {
+    let Some(text) = text else { return Ok(DEFAULT) };
+    let wait = match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => values::duration(text).ok(),
+    };
+    let wait = wait.filter(|wait| *wait <= LONGEST);
+    wait.ok_or_else(|| malformed("`wait` must be a time of 0s to 60s"))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+    use std::time::Duration;
+
+    #[test]
+    fn a_request_waits_as_long_as_it_says() {
+        for (text, seconds) in [(None, 25), (Some("0"), 0), (Some("3"), 3), (Some("60s"), 60)] {
+            assert_eq!(wait(text), Ok(Duration::from_secs(seconds)));
+        }
+        assert_eq!(wait(Some("250ms")), Ok(Duration::from_millis(250)));
+        for text in ["", "61", "-1", "1h", "x", "18446744073709551615"] {
+            assert_eq!(wait(Some(text)).unwrap_err().code, "malformed", "{text}");
+        }
+    }
+}
