@@ -73,6 +73,8 @@ mod slow;
 mod start_error;
 #[cfg(feature = "store")]
 pub mod store;
+#[cfg(any(feature = "store", feature = "_settings"))]
+mod survive;
 mod timer;
 #[cfg(feature = "tls")]
 mod tls;
@@ -103,6 +105,8 @@ pub use server::Server;
 pub use shared::Shared;
 pub use slow::{OnSlow, SlowPeers};
 pub use start_error::StartError;
+#[cfg(all(feature = "_settings", not(feature = "store")))]
+pub use survive::Survive;
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 pub use ws_proto::deflate::WindowBits;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::values::{duration, size};
 use crate::Identity;
 use crate::hub::{Budget, Namespace, Namespaces, Pattern, Presence, check_name};
-use crate::store::Survive;
+use crate::survive::Survive;
 
 /// What rooms are set to.
 #[derive(Clone, Debug)]

@@ -46,6 +46,7 @@ mod rooms;
 mod statements;
 mod writer;
 
+pub use crate::survive::Survive;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -130,16 +131,6 @@ pub struct RecoveredRoom {
     /// The messages that it keeps, at least one: their offsets have no gaps, and end before
     /// [`RecoveredRoom::next`].
     pub records: Vec<Record>,
-}
-
-/// What stored messages survive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Survive {
-    /// The end of the process, whatever it is.
-    #[default]
-    ProcessEnd,
-    /// A loss of power too: the disk confirms each transaction (`fsync`), which takes it milliseconds.
-    PowerLoss,
 }
 
 /// Limits and choices.
