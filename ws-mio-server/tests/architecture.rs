@@ -75,6 +75,7 @@ fn threads_meet_in_the_mailbox() {
         "connect/input.rs",
         "log.rs",
         "store/mod.rs",
+        "store/checkpoint.rs",
         "app/rooms/keep.rs",
     ];
     only(&threads, &["thread::"]);

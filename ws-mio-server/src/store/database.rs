@@ -17,7 +17,8 @@ use super::{Options, Record, Recovered, RecoveredRoom, StoreError, Survive};
 /// written to one place. Where those of a room are is known in memory ([`Rooms`]). Each has a checksum, because SQLite
 /// notices damage to its own structure only.
 ///
-/// A room without messages is not kept; `floor` is one more than the highest offset of those that went.
+/// A room without messages is not kept; `floor` is one more than the highest offset of those that went. A room that
+/// came again before all messages of the one before were deleted is there twice: the later one counts.
 /// `running` says during which start of the machine the store was opened if it has not been closed since.
 const TABLES: &str = "
     CREATE TABLE state (epoch TEXT NOT NULL, floor INTEGER NOT NULL, running TEXT) STRICT;
@@ -70,6 +71,17 @@ pub(super) fn end(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA synchronous = FULL; UPDATE state SET running = NULL")
 }
 
+/// A second connection, for checkpoints.
+pub(super) fn beside(path: &Path) -> Result<Connection, StoreError> {
+    connect(path).map_err(|error| sqlite(path, &error))
+}
+
+/// Moves what was written to its place in the file, as far as nobody reads what it replaces. What has been moved
+/// completely is overwritten by what is written next.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
 fn sqlite(path: &Path, error: &rusqlite::Error) -> StoreError {
     let (path, text) = (path.to_owned(), error.to_string());
     match error.sqlite_error_code() {
@@ -85,7 +97,11 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     // Who copies the file meanwhile may hold it for a moment.
     connection.busy_timeout(Duration::from_secs(1))?;
-    connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL")?;
+    // When a checkpoint is due is known better here (see `checkpoint`), and the file beside shrinks after one.
+    connection.execute_batch(
+        "PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 0",
+    )?;
     Ok(connection)
 }
 
@@ -114,49 +130,46 @@ fn read(connection: &Connection) -> rusqlite::Result<Result<(Rooms, Recovered), 
         Err(_) => return Ok(Err(format!("the epoch is {epoch:?}"))),
     };
     let mut index = Rooms::new(floor);
-    let mut rooms = Vec::new();
-    let mut places = HashMap::new();
-    let mut query = connection.prepare("SELECT id, name FROM rooms")?;
+    let mut rooms = HashMap::new();
+    let mut query = connection.prepare("SELECT id, name FROM rooms ORDER BY id")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
         let (id, name) = (row.get(0)?, row.get::<_, Arc<str>>(1)?);
-        if !index.recover_room(id, &name) {
-            return Ok(Err(format!("the room {name:?} is there twice")));
-        }
-        places.insert(id, rooms.len());
-        rooms.push(RecoveredRoom { name, next: 0, records: Vec::new() });
+        index.recover_room(id, &name);
+        rooms.insert(id, RecoveredRoom { name, next: 0, records: Vec::new() });
     }
     let mut query = connection.prepare(
         "SELECT seq, room, offset, at, user, client_id, payload, crc FROM messages ORDER BY seq",
     )?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        let (seq, id): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let Some(room) = places.get(&id).and_then(|place| rooms.get_mut(*place)) else {
-            return Ok(Err(format!("there is no room {id}")));
-        };
+        let (seq, id, offset): (i64, i64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        match index.recover_message(id, offset, seq) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(how) => return Ok(Err(how)),
+        }
+        let Some(room) = rooms.get_mut(&id) else { continue };
         let record = Record {
             room: Arc::clone(&room.name),
-            offset: row.get(2)?,
+            offset,
             at: row.get(3)?,
             user: row.get(4)?,
             client_id: row.get(5)?,
             payload: row.get(6)?,
         };
-        let Some(next) = index.recover_message(&room.name, record.offset, seq) else {
-            let (name, offset) = (&room.name, record.offset);
-            return Ok(Err(format!("the messages of {name:?} have a gap before {offset}")));
-        };
         if record.checksum() != row.get::<_, u32>(7)? {
-            let (name, offset) = (&room.name, record.offset);
+            let name = &room.name;
             return Ok(Err(format!("the message {offset} of {name:?} is not as it was written")));
         }
-        room.next = next;
+        room.next = offset.saturating_add(1);
         room.records.push(record);
     }
-    if let Some(room) = rooms.iter().find(|room| room.records.is_empty()) {
-        return Ok(Err(format!("the room {:?} has no messages", room.name)));
+    if let Err(how) = index.recover_end() {
+        return Ok(Err(how));
     }
+    // Rooms of which all messages were to go are gone.
+    let rooms = rooms.into_values().filter(|room| !room.records.is_empty()).collect();
     Ok(Ok((index, Recovered { epoch, floor, rooms })))
 }
 

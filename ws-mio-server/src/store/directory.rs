@@ -14,7 +14,6 @@ pub(super) const VERSION: u32 = 1;
 
 /// SQLite writes to its file in pages of so many bytes.
 pub(super) const PAGE: u64 = 4096;
-/// What SQLite writes first.
 const WAL: &str = "history.sqlite-wal";
 
 /// A directory that no other process uses.
@@ -52,6 +51,11 @@ impl Directory {
         self.path.join("history.sqlite")
     }
 
+    /// What SQLite writes first.
+    pub(super) fn wal(&self) -> PathBuf {
+        self.path.join(WAL)
+    }
+
     /// Whether there is a file, which is one of ours as far as its head tells. It is only read.
     pub(super) fn has_file(&self) -> Result<bool, StoreError> {
         let path = self.file();
@@ -59,7 +63,7 @@ impl Directory {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if fs::exists(self.path.join(WAL)).map_err(failed)? {
+                if fs::exists(self.wal()).map_err(failed)? {
                     let how = format!("it is missing, while {WAL} is there");
                     return Err(StoreError::Damaged(path, how));
                 }
@@ -90,7 +94,7 @@ impl Directory {
             return Err(StoreError::Newer(path, version));
         }
         // SQLite takes half a page for a whole one. Unless it waits beside the file, all of it must be there.
-        let wal = fs::metadata(self.path.join(WAL));
+        let wal = fs::metadata(self.wal());
         let whole = u64::from(pages).saturating_mul(PAGE);
         if len < whole && !wal.is_ok_and(|wal| wal.len() > 0) {
             return Err(damaged(format!("it has {len} bytes of {whole}")));

@@ -38,6 +38,7 @@
 //! - A disk that is full, or fails, makes messages fail, never the process; later ones are tried anew.
 //! - What was trimmed makes place for others at once, and the file shrinks when there is nothing else to do.
 
+mod checkpoint;
 mod database;
 mod directory;
 mod error;

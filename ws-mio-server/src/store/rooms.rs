@@ -1,6 +1,7 @@
 //! Where the messages of each room stand in the file, and which of them are to go.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Failure;
@@ -8,50 +9,50 @@ use super::Failure;
 #[derive(Debug)]
 struct Room {
     id: i64,
-    /// The offset of the first message in the file, or of the first one that the open transaction adds.
+    /// The offset of the first message that is kept; of the next one if there is none.
     first: u64,
-    /// The places of messages in the file, from that one on.
+    /// The places of messages that are kept, from that one on.
     rows: VecDeque<i64>,
     /// Messages before this offset are to go.
     keep_from: u64,
     /// How many messages the open transaction adds.
     added: usize,
-    /// Whether the open transaction made it.
-    made: bool,
-    /// Whether it is in the list of those with some messages to go, and of those with many.
-    listed: (bool, bool),
-    /// Whether the open transaction deletes messages of it.
-    taken: bool,
 }
 
 impl Room {
+    const fn new(id: i64, first: u64) -> Self {
+        Self { id, first, rows: VecDeque::new(), keep_from: 0, added: 0 }
+    }
+
     fn next(&self) -> u64 {
         let len = self.rows.len().saturating_add(self.added);
         self.first.saturating_add(u64::try_from(len).unwrap_or(u64::MAX))
     }
-
-    /// How many messages are to go.
-    fn stale(&self) -> usize {
-        let stale = usize::try_from(self.keep_from.saturating_sub(self.first));
-        stale.unwrap_or(usize::MAX).min(self.rows.len())
-    }
 }
 
-/// A room with so many messages to go is worth the trouble while others are written.
-const MANY: usize = 64;
+/// What the file has of a room.
+#[derive(Debug)]
+struct Held {
+    name: Arc<str>,
+    /// How many messages, those to go among them.
+    rows: usize,
+}
 
 #[derive(Debug)]
 pub(super) struct Rooms {
     rooms: HashMap<Arc<str>, Room>,
-    /// Rooms with messages to go, and those with many.
-    some: VecDeque<Arc<str>>,
-    many: VecDeque<Arc<str>>,
+    held: HashMap<i64, Held>,
+    /// Messages that are to go, each with its room. The oldest go first: they stand together in the file, whichever
+    /// their rooms, and of a room there never is a later one without those before it.
+    stale: BinaryHeap<Reverse<(i64, i64)>>,
     /// One more than the highest offset of all rooms that are gone.
     floor: u64,
     next_room: i64,
     next_row: i64,
     /// What the open transaction adds, in order: the room of each message, and its place in the file.
     added: Vec<(Arc<str>, i64)>,
+    /// What rooms were that the open transaction replaces.
+    replaced: Vec<(Arc<str>, Room)>,
 }
 
 /// A place for a message.
@@ -63,45 +64,77 @@ pub(super) struct Place {
     pub(super) new: bool,
 }
 
-/// The first messages of a room, which are to go.
-#[derive(Debug)]
+/// Messages that go.
+#[derive(Debug, Default)]
 pub(super) struct Trim {
-    room: Arc<str>,
-    pub(super) rows: Vec<i64>,
+    rows: Vec<(i64, i64)>,
+}
+
+impl Trim {
+    pub(super) fn rows(&self) -> impl Iterator<Item = i64> {
+        self.rows.iter().map(|(row, _)| *row)
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
 }
 
 impl Rooms {
     pub(super) fn new(floor: u64) -> Self {
         Self {
             rooms: HashMap::new(),
-            some: VecDeque::new(),
-            many: VecDeque::new(),
+            held: HashMap::new(),
+            stale: BinaryHeap::new(),
             floor,
             next_room: 1,
             next_row: 1,
             added: Vec::new(),
+            replaced: Vec::new(),
         }
     }
 
-    /// A room of the file. `false` if its name is known already.
-    pub(super) fn recover_room(&mut self, id: i64, name: &Arc<str>) -> bool {
+    /// A room of the file; they come in the order of their ids. If there are several of a name, all messages of
+    /// those before the last were to go.
+    pub(super) fn recover_room(&mut self, id: i64, name: &Arc<str>) {
         self.next_room = self.next_room.max(id.saturating_add(1));
-        self.rooms.insert(Arc::clone(name), Room::new(id, 0, false)).is_none()
+        self.held.insert(id, Held { name: Arc::clone(name), rows: 0 });
+        self.rooms.insert(Arc::clone(name), Room::new(id, 0));
     }
 
-    /// A message of the file; they come in the order of their places. Tells the offset of the room's next message, or
-    /// nothing if this one does not follow the one before.
-    pub(super) fn recover_message(&mut self, room: &str, offset: u64, row: i64) -> Option<u64> {
+    /// A message of the file; they come in the order of their places. Tells whether it is to be kept, or what is
+    /// wrong with it.
+    pub(super) fn recover_message(
+        &mut self,
+        id: i64,
+        offset: u64,
+        row: i64,
+    ) -> Result<bool, String> {
         self.next_row = self.next_row.max(row.saturating_add(1));
-        let room = self.rooms.get_mut(room)?;
+        let missing = || format!("there is no room {id}");
+        let held = self.held.get_mut(&id).ok_or_else(missing)?;
+        held.rows = held.rows.saturating_add(1);
+        let room = self.rooms.get_mut(&held.name).ok_or_else(missing)?;
+        if room.id != id {
+            self.stale.push(Reverse((row, id)));
+            return Ok(false);
+        }
         if room.rows.is_empty() {
             room.first = offset;
         }
         if offset != room.next() {
-            return None;
+            return Err(format!("the messages of {:?} have a gap before {offset}", held.name));
         }
         room.rows.push_back(row);
-        Some(room.next())
+        Ok(true)
+    }
+
+    /// A room of the file that has no messages there, which there is none of.
+    pub(super) fn recover_end(&self) -> Result<(), String> {
+        match self.held.values().find(|held| held.rows == 0) {
+            Some(held) => Err(format!("the room {:?} has no messages", held.name)),
+            None => Ok(()),
+        }
     }
 
     /// A place for a message within the open transaction.
@@ -110,35 +143,46 @@ impl Rooms {
             return Err(Failure::OutOfRange);
         }
         let mut new = false;
-        let room = if let Some(room) = self.rooms.get_mut(name) {
-            let next = room.next();
-            if offset != next {
-                return Err(Failure::OutOfOrder(next));
+        let room = match self.rooms.get_mut(name) {
+            Some(room) if room.next() == offset => room,
+            Some(room) if room.next() > offset || !room.rows.is_empty() || room.added > 0 => {
+                return Err(Failure::OutOfOrder(room.next()));
             }
-            room
-        } else {
-            new = true;
-            let room = Room::new(self.next_room, offset, true);
-            self.next_room = self.next_room.saturating_add(1);
-            self.rooms.entry(Arc::clone(name)).or_insert(room)
+            known => {
+                let is_known = known.is_some();
+                new = true;
+                let room = Room::new(self.next_room, offset);
+                self.next_room = self.next_room.saturating_add(1);
+                if is_known && let Some(replaced) = self.rooms.remove(name) {
+                    self.replaced.push((Arc::clone(name), replaced));
+                }
+                self.rooms.entry(Arc::clone(name)).or_insert(room)
+            }
         };
         let row = self.next_row;
         self.next_row = row.saturating_add(1);
         room.added = room.added.saturating_add(1);
         self.added.push((Arc::clone(name), row));
+        if new {
+            self.held.insert(room.id, Held { name: Arc::clone(name), rows: 0 });
+        }
+        if let Some(held) = self.held.get_mut(&room.id) {
+            held.rows = held.rows.saturating_add(1);
+        }
         Ok(Place { room: room.id, row, new })
     }
 
     /// The transaction's messages are in the file.
     pub(super) fn added(&mut self) {
+        self.replaced.clear();
         for (name, row) in std::mem::take(&mut self.added) {
             let Some(room) = self.rooms.get_mut(&name) else { continue };
             room.added = 0;
-            room.made = false;
             room.rows.push_back(row);
             // It may have been trimmed before it was stored.
             if room.keep_from > room.first {
-                self.list(&name);
+                let keep_from = room.keep_from;
+                self.trim(&name, keep_from);
             }
         }
     }
@@ -146,114 +190,77 @@ impl Rooms {
     /// The transaction's messages are not in the file.
     pub(super) fn not_added(&mut self) {
         for (name, _) in self.added.drain(..) {
-            if let Some(room) = self.rooms.get_mut(&name) {
-                room.added = 0;
-                if room.made {
-                    self.rooms.remove(&name);
-                }
+            let Some(room) = self.rooms.get_mut(&name) else { continue };
+            room.added = 0;
+            let Some(held) = self.held.get_mut(&room.id) else { continue };
+            held.rows = held.rows.saturating_sub(1);
+            if held.rows == 0 {
+                self.held.remove(&room.id);
+                self.rooms.remove(&name);
             }
         }
+        self.rooms.extend(self.replaced.drain(..));
     }
 
     /// Messages before this offset are to go.
     pub(super) fn trim(&mut self, name: &Arc<str>, keep_from: u64) {
-        if let Some(room) = self.rooms.get_mut(name) {
-            room.keep_from = room.keep_from.max(keep_from);
-            self.list(name);
-        }
-    }
-
-    fn list(&mut self, name: &Arc<str>) {
         let Some(room) = self.rooms.get_mut(name) else { return };
-        let stale = room.stale();
-        if stale > 0 && !room.listed.0 {
-            room.listed.0 = true;
-            self.some.push_back(Arc::clone(name));
-        }
-        if stale >= MANY && !room.listed.1 {
-            room.listed.1 = true;
-            self.many.push_back(Arc::clone(name));
+        room.keep_from = room.keep_from.max(keep_from);
+        while room.first < room.keep_from
+            && let Some(row) = room.rows.pop_front()
+        {
+            room.first = room.first.saturating_add(1);
+            self.stale.push(Reverse((row, room.id)));
         }
     }
 
-    /// Whether messages are to go.
-    pub(super) fn is_stale(&self) -> bool {
-        !self.some.is_empty()
+    /// How many messages are to go.
+    pub(super) fn stale(&self) -> usize {
+        self.stale.len()
     }
 
-    /// Up to so many messages that are to go, of rooms with many of them only, or of all.
-    pub(super) fn stale(&mut self, budget: usize, only_many: bool) -> Vec<Trim> {
-        let mut trims = Vec::new();
-        let mut left = budget;
-        while left > 0 {
-            let (name, many) = match self.many.pop_front() {
-                Some(name) => (name, true),
-                None if only_many => break,
-                None => match self.some.pop_front() {
-                    Some(name) => (name, false),
-                    None => break,
-                },
-            };
-            let Some(room) = self.rooms.get_mut(&name) else { continue };
-            if many {
-                room.listed.1 = false;
-            } else {
-                room.listed.0 = false;
+    /// Up to so many messages that are to go.
+    pub(super) fn take_stale(&mut self, most: usize) -> Trim {
+        let rows = std::iter::from_fn(|| self.stale.pop()).map(|Reverse(row)| row);
+        Trim { rows: rows.take(most).collect() }
+    }
+
+    /// The rooms of which these messages are the last in the file, and the floor without them.
+    pub(super) fn emptied(&self, trim: &Trim) -> (Vec<i64>, u64) {
+        let mut counts = HashMap::new();
+        for (_, room) in &trim.rows {
+            let count: &mut usize = counts.entry(*room).or_default();
+            *count = count.saturating_add(1);
+        }
+        let is_empty =
+            |(id, count): &(i64, usize)| self.held.get(id).is_none_or(|held| held.rows <= *count);
+        let emptied: Vec<_> = counts.into_iter().filter(is_empty).map(|(id, _)| id).collect();
+        let ends = emptied.iter().filter_map(|id| {
+            let room = self.rooms.get(&self.held.get(id)?.name)?;
+            (room.id == *id).then(|| room.next())
+        });
+        let floor = ends.fold(self.floor, u64::max);
+        (emptied, floor)
+    }
+
+    /// These messages are gone from the file, and with them these rooms.
+    pub(super) fn trimmed(&mut self, trim: &Trim, emptied: &[i64], floor: u64) {
+        self.floor = floor;
+        for (_, room) in &trim.rows {
+            if let Some(held) = self.held.get_mut(room) {
+                held.rows = held.rows.saturating_sub(1);
             }
-            let len = room.stale().min(left);
-            // It may stand in both lists, and is taken by one of them at a time.
-            if len == 0 || room.taken {
-                continue;
+        }
+        for id in emptied {
+            let Some(held) = self.held.remove(id) else { continue };
+            if self.rooms.get(&held.name).is_some_and(|room| room.id == *id) {
+                self.rooms.remove(&held.name);
             }
-            room.taken = true;
-            left = left.saturating_sub(len);
-            let rows = room.rows.iter().take(len).copied().collect();
-            trims.push(Trim { room: name, rows });
-        }
-        trims
-    }
-
-    /// The room that has no messages in the file without these, and the floor then.
-    pub(super) fn emptied(&self, trim: &Trim) -> Option<(i64, u64)> {
-        let room = self.rooms.get(&trim.room)?;
-        let emptied = room.added == 0 && room.rows.len() == trim.rows.len();
-        emptied.then(|| (room.id, self.floor.max(room.next())))
-    }
-
-    /// These messages are gone from the file, or are not if that failed.
-    pub(super) fn trimmed(&mut self, trims: Vec<Trim>, gone: bool) {
-        for trim in trims {
-            let Some(room) = self.rooms.get_mut(&trim.room) else { continue };
-            room.taken = false;
-            if gone {
-                room.rows.drain(..trim.rows.len().min(room.rows.len()));
-                let len = u64::try_from(trim.rows.len()).unwrap_or(u64::MAX);
-                room.first = room.first.saturating_add(len);
-                if room.rows.is_empty() {
-                    self.floor = self.floor.max(room.first);
-                    self.rooms.remove(&trim.room);
-                    continue;
-                }
-            }
-            self.list(&trim.room);
         }
     }
 
-    /// All messages of a room that goes on behind its next offset, which it may if all of them are to go.
-    pub(super) fn passed(&mut self, name: &Arc<str>, offset: u64) -> Option<Trim> {
-        let room = self.rooms.get_mut(name)?;
-        let next = room.next();
-        if offset <= next || room.keep_from < next || room.added > 0 || room.taken {
-            return None;
-        }
-        room.taken = true;
-        Some(Trim { room: Arc::clone(name), rows: room.rows.iter().copied().collect() })
-    }
-}
-
-impl Room {
-    fn new(id: i64, first: u64, made: bool) -> Self {
-        let rows = VecDeque::new();
-        Self { id, first, rows, keep_from: 0, added: 0, made, listed: (false, false), taken: false }
+    /// They are not gone.
+    pub(super) fn not_trimmed(&mut self, trim: Trim) {
+        self.stale.extend(trim.rows.into_iter().map(Reverse));
     }
 }

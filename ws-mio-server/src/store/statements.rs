@@ -15,7 +15,6 @@ pub(super) struct Statements<'c> {
     set_floor: Statement<'c>,
     pages: Statement<'c>,
     vacuum: Statement<'c>,
-    checkpoint: Statement<'c>,
 }
 
 /// So many pages, of 4 KiB, are given back to the file system at a time. SQLite searches for each.
@@ -40,7 +39,6 @@ impl<'c> Statements<'c> {
                 "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count",
             )?,
             vacuum: connection.prepare(&vacuum)?,
-            checkpoint: connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)")?,
         })
     }
 
@@ -94,10 +92,5 @@ impl<'c> Statements<'c> {
         let mut rows = self.vacuum.query([])?;
         while rows.next()?.is_some() {}
         Ok(true)
-    }
-
-    /// Moves what was written to its place in the file, so that what waits beside it takes no place.
-    pub(super) fn checkpoint(&mut self) -> Result<()> {
-        self.checkpoint.query_row([], |_| Ok(()))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::checkpoint::Checkpoints;
 use super::database::{self, Database};
 use super::directory::Directory;
 use super::queue::{Queue, Work};
@@ -19,10 +20,14 @@ use super::{Failure, OnStored, Options, Outcome, Record, Recovered, StoreError};
 const IDLE: Duration = Duration::from_millis(100);
 /// When tidying up has failed, it is tried again after so long.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
-/// So many messages are deleted at a time when nothing else is to do, which takes a millisecond or two.
-const STEP: usize = 256;
-/// With fewer messages than this in a transaction there is time to trim rooms that have few to go.
-const CALM: usize = 64;
+/// So many messages are deleted at a time when nothing else is to do, which takes a millisecond.
+const STEP: usize = 512;
+/// While messages are written, so many are not deleted though they are to go. Of many, those that stand together
+/// can be chosen, and to delete these takes little more than to delete one.
+const SPARE: usize = 8192;
+
+/// The rooms that have no messages any more, and the floor then.
+type Emptied = (Vec<i64>, u64);
 
 /// Runs until the queue is closed and empty. `tell` gets what was recovered, or why the directory can't be opened.
 pub(super) fn run(
@@ -33,15 +38,18 @@ pub(super) fn run(
     tell: &SyncSender<Result<Recovered, StoreError>>,
 ) {
     let _gone = Gone(queue);
-    let opened = Directory::lock(dir)
-        .and_then(|directory| Ok((Database::open(&directory, options)?, directory)));
+    let opened = Directory::lock(dir).and_then(|directory| {
+        let (database, recovered) = Database::open(&directory, options)?;
+        let checkpoints = Checkpoints::start(&directory.file(), directory.wal())?;
+        Ok((directory, database, checkpoints, recovered))
+    });
     // The lock is held until the database is closed.
-    let (Database { connection, rooms }, _directory) = match opened {
-        Ok(((database, recovered), directory)) => {
+    let (_directory, Database { connection, rooms }, checkpoints) = match opened {
+        Ok((directory, database, checkpoints, recovered)) => {
             if tell.send(Ok(recovered)).is_err() {
                 return;
             }
-            (database, directory)
+            (directory, database, checkpoints)
         }
         Err(error) => {
             // Whoever asked has panicked if nobody hears it.
@@ -52,13 +60,16 @@ pub(super) fn run(
     match Statements::prepare(&connection) {
         Ok(statements) => {
             let writer = Writer {
+                connection: &connection,
                 statements,
+                checkpoints,
                 rooms,
                 queue,
                 on_stored,
                 failing: false,
+                behind: false,
+                vacuumed: false,
                 upkeep: Upkeep::Due,
-                unsettled: UNSETTLED,
                 failed: HashMap::new(),
             };
             writer.run();
@@ -75,10 +86,6 @@ fn close(connection: Connection) {
         tracing::warn!(%error, "the store was not closed in order");
     }
 }
-
-/// After so many messages were written or deleted, what was written is moved to its place when nothing else is to
-/// do; else SQLite does so now and then.
-const UNSETTLED: usize = 1000;
 
 /// However the thread ends, nobody waits for it.
 struct Gone<'q>(&'q Queue);
@@ -101,15 +108,19 @@ enum Upkeep {
 }
 
 struct Writer<'c> {
+    connection: &'c Connection,
+    checkpoints: Checkpoints,
     statements: Statements<'c>,
     rooms: Rooms,
     queue: &'c Queue,
     on_stored: OnStored,
     /// Whether the last transaction failed.
     failing: bool,
+    /// Whether messages are deleted while others are written.
+    behind: bool,
+    /// Whether the file is to become smaller.
+    vacuumed: bool,
     upkeep: Upkeep,
-    /// How many messages were written or deleted since all was moved to its place.
-    unsettled: usize,
     /// Rooms of which a message failed: why, and how many messages had been queued when that was told. Those of
     /// the room among them fail, too.
     failed: HashMap<Arc<str>, (Failure, u64)>,
@@ -148,7 +159,7 @@ impl Writer<'_> {
                 }
             }
         }
-        while self.rooms.is_stale() && self.upkeep != Upkeep::Failed {
+        while self.rooms.stale() > 0 && self.upkeep != Upkeep::Failed {
             self.tidy();
         }
     }
@@ -159,18 +170,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes messages, and deletes about as many as they are, so that those to go do not become more and more.
-    /// Tells whether it could.
+    /// Writes messages, and deletes others, so that those to go do not become more and more. Tells whether it could.
     fn append(&mut self, records: Vec<Record>, first: u64) -> bool {
         self.failed.retain(|_, (_, until)| *until > first);
-        let passed: Vec<_> =
-            records.iter().filter_map(|next| self.rooms.passed(&next.room, next.offset)).collect();
-        if !passed.is_empty() {
-            // They must be gone before: a room has no holes.
-            self.remove(passed);
-        }
-        let calm = records.len() < CALM;
-        let trims = self.rooms.stale(records.len().saturating_mul(2).max(CALM), !calm);
+        let due = self.due(records.len());
+        let trim = self.rooms.take_stale(due);
         let mut outcomes: Vec<_> = records
             .iter()
             .map(|record| Outcome {
@@ -179,14 +183,17 @@ impl Writer<'_> {
                 result: Ok(()),
             })
             .collect();
-        let written = self.write(&records, first, &mut outcomes, &trims);
-        self.unsettled = self.unsettled.saturating_add(records.len());
+        let written = self.write(&records, first, &mut outcomes, &trim);
         drop(records);
         match &written {
-            Ok(()) => self.rooms.added(),
+            Ok((emptied, floor)) => {
+                self.rooms.added();
+                self.rooms.trimmed(&trim, emptied, *floor);
+            }
             Err(error) => {
                 self.statements.rollback();
                 self.rooms.not_added();
+                self.rooms.not_trimmed(trim);
                 let failure = failure(error);
                 for (outcome, number) in outcomes.iter_mut().zip(first..) {
                     if outcome.result.is_ok() {
@@ -195,9 +202,9 @@ impl Writer<'_> {
                 }
             }
         }
-        self.rooms.trimmed(trims, written.is_ok());
         self.tell_of(written.as_ref().err());
         self.report(outcomes);
+        self.written();
         written.is_ok()
     }
 
@@ -231,8 +238,8 @@ impl Writer<'_> {
         records: &[Record],
         first: u64,
         outcomes: &mut [Outcome],
-        trims: &[Trim],
-    ) -> rusqlite::Result<()> {
+        trim: &Trim,
+    ) -> rusqlite::Result<Emptied> {
         self.statements.begin()?;
         for ((record, outcome), number) in records.iter().zip(outcomes).zip(first..) {
             match self.place(record, number) {
@@ -247,8 +254,9 @@ impl Writer<'_> {
                 }
             }
         }
-        self.delete(trims)?;
-        self.statements.commit()
+        let emptied = self.delete(trim)?;
+        self.statements.commit()?;
+        Ok(emptied)
     }
 
     fn place(&mut self, record: &Record, number: u64) -> Result<Place, Failure> {
@@ -263,56 +271,81 @@ impl Writer<'_> {
         self.rooms.add(&record.room, record.offset)
     }
 
-    fn delete(&mut self, trims: &[Trim]) -> rusqlite::Result<()> {
-        for trim in trims {
-            for row in &trim.rows {
-                self.statements.delete(*row)?;
-            }
-            if let Some((room, floor)) = self.rooms.emptied(trim) {
-                self.statements.delete_room(room)?;
-                self.statements.set_floor(floor)?;
-            }
+    /// Deletes messages, and rooms that have no others, which it tells.
+    fn delete(&mut self, trim: &Trim) -> rusqlite::Result<Emptied> {
+        for row in trim.rows() {
+            self.statements.delete(row)?;
         }
-        Ok(())
+        let (rooms, floor) = self.rooms.emptied(trim);
+        for room in &rooms {
+            self.statements.delete_room(*room)?;
+        }
+        if !rooms.is_empty() {
+            self.statements.set_floor(floor)?;
+        }
+        Ok((rooms, floor))
     }
 
     /// Deletes messages in a transaction of their own. Tells whether they are gone.
-    fn remove(&mut self, trims: Vec<Trim>) -> bool {
-        let begun = self.statements.begin();
-        let done = begun.and_then(|()| self.delete(&trims)).and_then(|()| self.statements.commit());
-        if done.is_err() {
+    fn remove(&mut self, trim: Trim) -> bool {
+        let removed = self.statements.begin().and_then(|()| self.delete(&trim));
+        let removed = removed.and_then(|emptied| self.statements.commit().map(|()| emptied));
+        self.tell_of(removed.as_ref().err());
+        if let Ok((emptied, floor)) = removed {
+            self.rooms.trimmed(&trim, &emptied, floor);
+            self.written();
+            true
+        } else {
             self.statements.rollback();
+            self.rooms.not_trimmed(trim);
+            false
         }
-        self.unsettled = self.unsettled.saturating_add(trims.len());
-        self.rooms.trimmed(trims, done.is_ok());
-        self.tell_of(done.as_ref().err());
-        done.is_ok()
+    }
+
+    /// How many messages are to be deleted along with so many that are written.
+    fn due(&mut self, records: usize) -> usize {
+        let stale = self.rooms.stale();
+        self.behind = stale > if self.behind { SPARE } else { SPARE.saturating_mul(2) };
+        match self.behind {
+            true => records.saturating_mul(2).max(STEP),
+            false => 0,
+        }
     }
 
     /// One step of what can be done at any time.
     fn tidy(&mut self) {
-        let trims = self.rooms.stale(STEP, false);
-        if trims.is_empty() {
-            self.upkeep = self.settle().unwrap_or_else(|error| {
-                self.tell_of(Some(&error));
-                Upkeep::Failed
-            });
+        let trim = self.rooms.take_stale(STEP);
+        if trim.len() > 0 {
+            self.upkeep = if self.remove(trim) { Upkeep::Begun } else { Upkeep::Failed };
             return;
         }
-        self.unsettled = self.unsettled.saturating_add(STEP);
-        self.upkeep = if self.remove(trims) { Upkeep::Begun } else { Upkeep::Failed };
+        self.upkeep = self.settle().unwrap_or_else(|error| {
+            self.tell_of(Some(&error));
+            Upkeep::Failed
+        });
+    }
+
+    /// A transaction is done, and has been told of.
+    fn written(&mut self) {
+        if self.checkpoints.written()
+            && let Err(error) = database::checkpoint(self.connection)
+        {
+            tracing::debug!(%error, "no checkpoint");
+        }
     }
 
     /// Nothing is to go: makes the file smaller, if that is worth it.
     fn settle(&mut self) -> rusqlite::Result<Upkeep> {
         if self.statements.vacuum()? {
-            self.unsettled = UNSETTLED;
+            self.vacuumed = true;
+            self.written();
             return Ok(Upkeep::Begun);
         }
-        if self.unsettled >= UNSETTLED {
-            self.statements.checkpoint()?;
-            self.unsettled = 0;
+        if std::mem::take(&mut self.vacuumed) {
+            // The file becomes smaller when that has been moved to its place.
+            self.checkpoints.ask();
         }
+        self.checkpoints.rest();
         Ok(Upkeep::Done)
     }
 
