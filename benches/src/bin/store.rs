@@ -9,6 +9,7 @@
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a measurement, not a product"
@@ -164,12 +165,11 @@ impl Messages {
     }
 }
 
-/// A new store, and what it tells, and when.
-fn open(
-    dir: &Path,
-    survive: Survive,
-    trim: bool,
-) -> Result<(Arc<Store>, Receiver<(Instant, Vec<Outcome>)>)> {
+/// What a store tells, and when.
+type Told = Receiver<(Instant, Vec<Outcome>)>;
+
+/// A new store, and what it tells.
+fn open(dir: &Path, survive: Survive, trim: bool) -> Result<(Arc<Store>, Told)> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;
     }
@@ -260,7 +260,7 @@ fn single(arguments: &Arguments, count: u64, survive: Survive) -> Result<f64> {
     let begin = Instant::now();
     for number in 0..count {
         let Record { offset, at, user, payload, .. } = messages.get(number);
-        insert.execute(params![offset as i64, at as i64, &*user, &*payload])?;
+        insert.execute(params![offset, at, &*user, &*payload])?;
     }
     Ok(count as f64 / begin.elapsed().as_secs_f64())
 }

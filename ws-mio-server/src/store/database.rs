@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::directory::{APPLICATION, Directory, PAGE, VERSION};
@@ -31,6 +33,8 @@ const TABLES: &str = "
 
 pub(super) struct Database {
     pub(super) connection: Connection,
+    /// How many pages the file beside has (`-wal`).
+    pub(super) pages: Arc<AtomicU32>,
     pub(super) rooms: Rooms,
 }
 
@@ -45,7 +49,7 @@ impl Database {
         }
         let path = directory.file();
         let failed = |error: rusqlite::Error| sqlite(&path, &error);
-        let connection = connect(&path).map_err(failed)?;
+        let mut connection = connect(&path).map_err(failed)?;
         // Until it has proven whole, the file is not touched, and what waits in its `-wal` stays there.
         let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         connection.set_db_config(keep, true).map_err(failed)?;
@@ -62,8 +66,20 @@ impl Database {
 
         recovered.epoch = start(&connection, recovered.epoch, options.survive, &path)?;
         settle(&connection, options).map_err(failed)?;
-        Ok((Self { connection, rooms }, recovered))
+        let pages = count_pages(&mut connection).map_err(failed)?;
+        Ok((Self { connection, pages, rooms }, recovered))
     }
+}
+
+/// From here on, how many pages the file beside has after each transaction.
+fn count_pages(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicU32>> {
+    let pages = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&pages);
+    connection.wal_hook(Some(move |_: &mut Wal, pages| {
+        count.store(u32::try_from(pages).unwrap_or_default(), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(pages)
 }
 
 /// The store is closed in order, so nothing that was stored can be lost from here on.
@@ -97,10 +113,11 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     // Who copies the file meanwhile may hold it for a moment.
     connection.busy_timeout(Duration::from_secs(1))?;
-    // When a checkpoint is due is known better here (see `checkpoint`), and the file beside shrinks after one.
+    // When a checkpoint is due, `Checkpoints` decides. After one, the file beside is kept, since to overwrite it is
+    // cheaper than to let it grow, unless it is large.
     connection.execute_batch(
         "PRAGMA trusted_schema = OFF; PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 0",
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216",
     )?;
     Ok(connection)
 }

@@ -52,7 +52,7 @@ impl Directory {
     }
 
     /// What SQLite writes first.
-    pub(super) fn wal(&self) -> PathBuf {
+    fn wal(&self) -> PathBuf {
         self.path.join(WAL)
     }
 

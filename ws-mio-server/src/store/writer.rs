@@ -40,11 +40,11 @@ pub(super) fn run(
     let _gone = Gone(queue);
     let opened = Directory::lock(dir).and_then(|directory| {
         let (database, recovered) = Database::open(&directory, options)?;
-        let checkpoints = Checkpoints::start(&directory.file(), directory.wal())?;
+        let checkpoints = Checkpoints::start(&directory.file(), Arc::clone(&database.pages))?;
         Ok((directory, database, checkpoints, recovered))
     });
     // The lock is held until the database is closed.
-    let (_directory, Database { connection, rooms }, checkpoints) = match opened {
+    let (_directory, Database { connection, rooms, .. }, checkpoints) = match opened {
         Ok((directory, database, checkpoints, recovered)) => {
             if tell.send(Ok(recovered)).is_err() {
                 return;
