@@ -357,3 +357,52 @@ fn chromium() {
         (0..10).find_map(|_| chromium.page.evaluate(&script)).expect("the page stays")
     });
 }
+
+/// A server, and the URL that it is reached by.
+fn serve(options: &[&str]) -> (Running, String) {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
+    server.args(["--listen", "127.0.0.1:0"]).args(options);
+    let (server, url) = start(&mut server, "  echo    ws://");
+    (server, format!("ws://{}", url.strip_suffix("/echo").unwrap()))
+}
+
+/// What clients say that know the table of the chat's messages.
+const TALKED: &str = "5 messages, all as they should be";
+
+#[test]
+fn chat_with_node_ws() {
+    let mut probe = node();
+    probe.args(["-e", "require('ws')"]);
+    if is_there("Node's ws", probe) {
+        let (_server, url) = serve(&["--workers", "2"]);
+        assert_eq!(output(node().arg(script("table.js")).arg(&url)), TALKED);
+    }
+}
+
+#[test]
+fn chat_with_chromium() {
+    let Some(mut chromium) = Chromium::open("about:blank") else { return };
+    // Chromium's page has no origin.
+    let (_server, url) = serve(&["--workers", "2", "--allow-origin", "null"]);
+    let call = format!("talk(WebSocket, {url:?}).catch(error => String(error.stack))");
+    let script = format!("{}\n{call}", include_str!("interop/table.js"));
+    let talked = (0..10).find_map(|_| chromium.page.evaluate(&script));
+    assert_eq!(talked.expect("the page stays"), TALKED);
+}
+
+#[test]
+fn chat_with_python_websockets_and_a_token() {
+    let mut probe = python();
+    probe.args(["-c", "import websockets.sync.client"]);
+    if !is_there("Python's websockets", probe) {
+        return;
+    }
+    let keys = std::env::temp_dir().join(format!("ws-mio-server-{}.jwks", std::process::id()));
+    let mut token = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
+    token.args(["token", "--generate", "--user", "파이썬", "--jwks"]).arg(&keys);
+    let token = output(&mut token);
+    let (_server, url) = serve(&["--auth-jwks", keys.to_str().unwrap()]);
+    let said = output(python().arg(script("chat_client.py")).arg(&url).arg(&token));
+    std::fs::remove_file(&keys).unwrap();
+    assert_eq!(said, "파이썬 said 안녕");
+}
