@@ -130,7 +130,7 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
         writeln!(out, "  unix    {}", path.display())?;
     }
     if let Some(address) = server.admin_addr() {
-        writeln!(out, "  admin   http://{address}/metrics")?;
+        writeln!(out, "  admin   http://{address}/admin   (and /metrics)")?;
     }
     match settings.data() {
         Some(data) => writeln!(out, "  data    {}", data.display())?,

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use chromium::{Chromium, Page, Running, start};
+use chromium::{Chromium, Page, Running, start, start_with};
 use wire::Wire;
 
 /// A server of the binary.
@@ -347,4 +347,132 @@ fn somebody_new_says_who_and_where_and_all_of_it_has_names_for_screen_readers() 
          { key: 'Enter', isComposing: true, bubbles: true }))",
     );
     assert_eq!(page.text("document.querySelector('#text').value"), "한글");
+}
+
+#[test]
+fn who_may_not_come_in_is_told_and_asked_for_a_token() {
+    let Some(chromium) = Chromium::open("about:blank") else { return };
+    let folder = Folder::new("tokens");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let keys = folder.0.join("keys.json");
+    let made = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"))
+        .args(["token", "--generate", "--user", "alice", "--jwks"])
+        .arg(&keys)
+        .output()
+        .unwrap();
+    let token = String::from_utf8(made.stdout).unwrap();
+    for denied in ["status", "close"] {
+        let server =
+            Server::with(&["--auth-jwks", keys.to_str().unwrap(), "--auth-denied", denied]);
+        let mut page = chromium.window();
+        page.go(&format!("http://{}/?username=Mallory", server.address));
+        page.wait(
+            "document.querySelector('#welcome').open && document.querySelector('#access').open",
+        );
+        page.wait("document.activeElement.id === 'token'");
+        page.insert(token.trim());
+        page.press("Enter", 13);
+        page.wait("document.querySelector('#connection').dataset.state === 'open'");
+        // Whom the token names, whatever was typed.
+        page.wait("document.querySelector('#me .name').innerText === 'alice'");
+        // Not in the address, and still there when the page is loaded again.
+        page.go(&format!("http://{}/?token={}", server.address, token.trim()));
+        page.wait("document.querySelector('#connection').dataset.state === 'open'");
+        assert_eq!(page.text("location.search"), "");
+    }
+}
+
+#[test]
+fn where_websockets_are_blocked_the_page_works_all_the_same() {
+    let Some(chromium) = Chromium::open("about:blank") else { return };
+    let server = Server::with(&[]);
+    let wire = Wire::without_websockets(server.address);
+    let mut blocked = enter(&chromium, wire.address, "지수", "general");
+    blocked.wait("document.querySelector('#status').innerText === 'Connected without WebSocket'");
+    let mut other = enter(&chromium, server.address, "Ada", "general");
+    shows(&mut blocked, &["Ada joined"]);
+    say(&mut other, "Can you hear me?");
+    shows(&mut blocked, &["Can you hear me?"]);
+    blocked.text("document.querySelector('#text').focus()");
+    blocked.insert("네");
+    other.wait("document.querySelector('#typing').innerText !== ''");
+    blocked.press("Enter", 13);
+    shows(&mut other, &["네"]);
+    blocked.wait("!document.querySelector('.pending')");
+    wire.cut();
+    blocked.wait("document.querySelector('#connection').dataset.state === 'waiting'");
+    say(&mut other, "Still there?");
+    wire.mend();
+    blocked.text("document.querySelector('#retry').click()");
+    shows(&mut blocked, &["1 message recovered", "Still there?"]);
+    assert_eq!(messages(&mut blocked), messages(&mut other));
+}
+
+#[test]
+fn who_runs_the_server_sees_it_notifies_kicks_and_drains() {
+    let Some(chromium) = Chromium::open("about:blank") else { return };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
+    command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let (mut server, [address, admin]) =
+        start_with(&mut command, ["  page    http://", "  admin   http://"]);
+    let address = address.trim_end_matches('/').parse().unwrap();
+    let admin = admin.split('/').next().unwrap();
+    let (room, strange) = ("차 마시는 방", PROBES[0]);
+    let mut jisu = enter(&chromium, address, "지수", room);
+    let mut other = enter(&chromium, address, strange, strange);
+    say(&mut jisu, "안녕하세요");
+
+    let mut page = chromium.window();
+    page.go(&format!("http://{admin}/admin"));
+    page.wait("document.querySelector('#state').innerText === 'running'");
+    let cells = "[...document.querySelectorAll('#connections tbody tr')].map(row => row.innerText)";
+    for (name, room) in [("지수", room), (strange, strange)] {
+        let words = format!("[{}, {}]", quote(name), quote(room));
+        page.wait(&format!("{cells}.some(row => {words}.every(word => row.includes(word)))"));
+        page.wait(&format!(
+            "[...document.querySelectorAll('#rooms tbody td')].some(cell => cell.textContent === {})",
+            quote(room)
+        ));
+    }
+    assert_eq!(page.text(STRANGE), "0");
+    assert_eq!(page.text("window.pwned"), "undefined");
+    // The plots go on by themselves.
+    page.wait("document.querySelector('[data-plot=in] .line').getAttribute('d').length > 10");
+    page.wait("document.querySelector('[data-plot=connections] output').innerText >= '2'");
+    page.picture("admin");
+    page.look(1280, 900, "dark");
+    page.picture("admin-dark");
+    page.look(390, 844, "light");
+    assert_eq!(page.text("document.documentElement.scrollWidth > innerWidth"), "false");
+    page.picture("admin-phone");
+    page.look(1280, 900, "light");
+
+    page.text("document.querySelector('#whom').focus()");
+    page.insert(room);
+    page.text("document.querySelector('#notice').focus()");
+    page.insert("잠시 후 점검합니다 <b>");
+    page.press("Enter", 13);
+    page.wait("document.querySelector('#told').innerText.startsWith('Sent')");
+    jisu.wait("document.querySelector('.announcement').innerText.includes('점검합니다 <b>')");
+
+    page.text(&format!(
+        "[...document.querySelectorAll('#connections tbody tr')].find(row => \
+         row.cells[1].textContent === {}).querySelector('button').click()",
+        quote(strange)
+    ));
+    page.wait("document.querySelector('#sure').open");
+    page.text("document.querySelector('#sure-input').value = 'enough <i>'");
+    page.text("document.querySelector('#sure-yes').click()");
+    other.wait("document.querySelector('#connection').dataset.state === 'closed'");
+    other.wait("document.querySelector('#status').innerText.includes('enough <i>')");
+
+    page.text("document.querySelector('#drain').click()");
+    page.wait("document.querySelector('#sure').open");
+    page.text("document.querySelector('#sure-input').value = '0'");
+    page.text("document.querySelector('#sure-yes').click()");
+    jisu.wait("document.querySelector('#connection').dataset.state === 'waiting'");
+    assert!(server.0.wait().unwrap().success());
+    page.wait("document.querySelector('#state').innerText === 'not reached'");
+    // Nobody comes back who was sent away.
+    assert_eq!(other.text("document.querySelector('#connection').dataset.state"), "closed");
 }

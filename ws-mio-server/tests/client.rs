@@ -92,6 +92,11 @@ fn nothing_is_lost_or_doubled_though_the_server_is_killed() {
     crash("websocket");
 }
 
+#[test]
+fn nor_where_websockets_are_blocked() {
+    crash("sse");
+}
+
 /// What [`plain.cjs`](client/plain.cjs) says when all was as the table has it.
 const AS_THE_TABLE: &str = "33 messages as the table has them";
 

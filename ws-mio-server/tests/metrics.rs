@@ -130,7 +130,7 @@ fn what_waits_is_told_and_forgotten_when_it_goes_or_is_dropped() {
 fn an_address_for_those_who_run_the_server_is_the_only_one_with_metrics() {
     let program = Program::with(&["--admin-listen", "127.0.0.1:0", "--workers", "2"]);
     let admin = program.url("admin").strip_prefix("http://").unwrap();
-    let admin = admin.strip_suffix("/metrics").unwrap().parse().unwrap();
+    let admin = admin.strip_suffix("/admin").unwrap().parse().unwrap();
     let get = |path: &str| {
         let mut client = Client::connect(admin);
         client.write(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
@@ -156,7 +156,7 @@ fn an_address_for_those_who_run_the_server_is_the_only_one_with_metrics() {
         "127.0.0.1",
     ]);
     let admin = program.url("admin").strip_prefix("http://").unwrap();
-    let mut client = Client::connect(admin.strip_suffix("/metrics").unwrap().parse().unwrap());
+    let mut client = Client::connect(admin.strip_suffix("/admin").unwrap().parse().unwrap());
     client.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(client.head().starts_with("HTTP/1.1 200 "));
 }

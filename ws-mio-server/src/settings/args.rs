@@ -48,9 +48,9 @@ pub struct ServeArgs {
     #[arg(long)]
     tls_self_signed: bool,
 
-    /// Address and port for /metrics, /healthz and /readyz; metrics are then served there alone
+    /// Address and port of those who run the server: /admin, /metrics, /healthz, /readyz; the first two are there alone
     ///
-    /// Whoever reaches it may read them: no token is asked for.
+    /// Whoever reaches it may see who is connected, close connections, and stop the server: no token is asked for.
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     admin_listen: Option<SocketAddr>,
 

@@ -376,6 +376,38 @@ test("where WebSockets are blocked, events and requests do the same", async () =
   assert.equal(a.chat.state.transport, "websocket");
 });
 
+test("requests keep the order of messages, however long each takes", async () => {
+  const random = seeded(7);
+  const { clock, server, join } = world({ latency: () => Math.floor(random() * 100) });
+  const a = join("a", { transports: ["sse"] });
+  const texts = Array.from({ length: 20 }, (_, n) => `${n}`);
+  for (const text of texts) a.chat.send(text);
+  await clock.pass(10_000);
+  assert.deepEqual([contents(server.log), contents(a.messages)], [texts, texts]);
+});
+
+test("a stream of events says why it ends, and when to come back", async () => {
+  const { clock, server, join } = world({ latency: () => 0 });
+  const a = join("a", { transports: ["sse"] });
+  await clock.pass(100);
+  server.cut(1012, "the server restarts; retry-after=7");
+  await clock.pass(0);
+  assert.deepEqual([a.chat.state.code, a.chat.state.retryAt - clock.now()], [1012, 7_500]);
+  server.retry = 3_000;
+  await clock.pass(15_000);
+  server.cut();
+  await clock.pass(0);
+  assert.equal(a.chat.state.retryAt - clock.now(), 3_500);
+  await clock.pass(10_000);
+  server.cut(1012, "retry-after=1");
+  await clock.pass(0);
+  assert.equal(a.chat.state.retryAt - clock.now(), 1_500, "the last word goes first");
+  await clock.pass(8_000);
+  [...server.members][0].cut(4403, "removed");
+  await clock.pass(100_000);
+  assert.deepEqual([a.chat.state.state, a.chat.state.reason], ["closed", "removed"]);
+});
+
 test("a stream that falls silent is left", async () => {
   const { clock, server, join } = world();
   const a = join("a", { transports: ["sse"] });

@@ -149,12 +149,18 @@ export class Server {
           // Pieces end anywhere, also within a character.
           for (let at = 0; at < bytes.length; at += 7) controller.enqueue(bytes.slice(at, at + 7));
         },
-        cut: () => {
+        cut: (code, reason) => {
           server.leave(member);
-          try { controller.error(new TypeError("terminated")); } catch { /* It is over already. */ }
+          // Who is closed is told why, who is cut off is not.
+          if (code !== 1006) controller.enqueue(encoder.encode(`event: close\ndata: ${JSON.stringify({ code, reason })}\n\n`));
+          try {
+            if (code === 1006) controller.error(new TypeError("terminated"));
+            else controller.close();
+          } catch { /* It is over already. */ }
         },
       };
       signal.addEventListener("abort", () => server.leave(member));
+      if (server.retry) controller.enqueue(encoder.encode(`retry: ${server.retry}\n\n`));
       server.join(member, url);
       return new Response(stream, { headers: { "Content-Type": "text/event-stream" } });
     };

@@ -27,25 +27,41 @@ impl Drop for Running {
 
 /// Starts a command; returns what stands behind `mark` in the first line of its output that has it.
 pub fn start(command: &mut Command, mark: &str) -> (Running, String) {
+    let (child, [found]) = start_with(command, [mark]);
+    (child, found)
+}
+
+/// The same for several marks.
+pub fn start_with<const N: usize>(
+    command: &mut Command,
+    marks: [&str; N],
+) -> (Running, [String; N]) {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let child = Running(child);
-    let (found, line) = std::sync::mpsc::channel();
+    let (said, lines) = std::sync::mpsc::channel();
     for output in [Box::new(stdout) as Box<dyn Read + Send>, Box::new(stderr)] {
-        let (mark, found) = (mark.to_owned(), found.clone());
+        let said = said.clone();
         // Reads to the end, so that the command never waits for a reader.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once(&mark) {
-                    let _ = found.send(rest.trim().to_owned());
-                }
+                let _ = said.send(line);
             }
         });
     }
-    drop(found);
-    let line = line.recv_timeout(Duration::from_secs(60));
-    (child, line.unwrap_or_else(|_| panic!("{command:?} did not say {mark:?}")))
+    drop(said);
+    let mut found = marks.map(|_| None);
+    while found.iter().any(Option::is_none) {
+        let line = lines.recv_timeout(Duration::from_secs(60));
+        let line = line.unwrap_or_else(|_| panic!("{command:?} did not say {marks:?}"));
+        for (found, mark) in found.iter_mut().zip(marks) {
+            if let (None, Some((_, rest))) = (&found, line.split_once(mark)) {
+                *found = Some(rest.trim().to_owned());
+            }
+        }
+    }
+    (child, found.map(Option::unwrap))
 }
 
 type Key = fn() -> [u8; 4];

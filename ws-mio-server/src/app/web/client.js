@@ -97,12 +97,12 @@ function serverSentEvents(fetch, url, token, on, now) {
   const abort = new AbortController();
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   const post = { method: "POST", headers: { ...headers, "Content-Type": "application/json" }, signal: abort.signal };
-  let [over, waiting, posts] = [false, 0, Promise.resolve()];
+  let [over, waiting, posts, hint] = [false, 0, Promise.resolve(), null];
   const end = how => {
     if (over) return;
     over = true;
     abort.abort();
-    on.end({ code: 1006, reason: "", ...how });
+    on.end({ code: 1006, reason: "", hint, ...how });
   };
   const refused = async response => end({
     status: response.status,
@@ -115,7 +115,13 @@ function serverSentEvents(fetch, url, token, on, now) {
     const response = await fetch(url, { headers: accept, cache: "no-store", signal: abort.signal });
     if (!response.ok) return refused(response);
     const [reader, decoder] = [response.body.getReader(), new TextDecoder()];
-    let [rest, data] = ["", []];
+    let [rest, event, data] = ["", "", []];
+    const dispatch = text => {
+      // What a Close frame would have said.
+      if (event === "close") end(JSON.parse(text));
+      else if (text !== "") on.text(text);
+      event = "";
+    };
     for (;;) {
       const { done, value } = await reader.read();
       if (done || over) return end({ reason: "the stream of events ended" });
@@ -123,8 +129,11 @@ function serverSentEvents(fetch, url, token, on, now) {
       const lines = (rest + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop();
       for (const line of lines) {
-        if (line.startsWith("data:")) data.push(line.slice(line[5] === " " ? 6 : 5));
-        else if (line === "" && data.length > 0) on.text(data.splice(0).join("\n"));
+        const [, field, text] = /^([^:]*):? ?(.*)$/.exec(line);
+        if (line === "") dispatch(data.splice(0).join("\n"));
+        else if (field === "data") data.push(text);
+        else if (field === "event") event = text;
+        else if (field === "retry") hint = parseHint(text, 0) === null ? hint : Math.min(Number(text), MAX_HINT);
         if (over) return;
       }
     }
@@ -391,7 +400,7 @@ export class Chat {
     // Larger than what the server takes at all: it would never come through.
     if (code === 1009) this.#refuse(this.#largest(), "too-long", reason || "the message is too large");
     const { minDelay, maxDelay } = this.#options;
-    const hint = how.hint ?? parseHint(/retry-after=/i.test(reason) ? reason : null, this.#clock.now());
+    const hint = parseHint(/retry-after=/i.test(reason) ? reason : null, this.#clock.now()) ?? how.hint;
     const delay = (hint ?? 0) + this.#random() * Math.min(maxDelay, minDelay * 2 ** this.#attempts);
     this.#attempts += 1;
     this.#after("retry", delay, () => this.#connect());

@@ -147,10 +147,10 @@ function showState(state) {
     "In": bytesIn === null ? undefined : `${bytes(Math.round(bytesIn))}/s`,
     "Out": bytesOut === null ? undefined : `${bytes(Math.round(bytesOut))}/s`,
     "Refused": count(counters.refused),
-    "Slow peers": count(queues.peers),
-    "Workers' mailboxes": queues.mailboxes?.map(count).join(" + "),
+    "Slow peers": queues.peers === undefined ? undefined : count(queues.peers),
+    "Mailboxes": queues.mailboxes?.map(count).join(" + "),
     "Not yet stored": queues.store === undefined || queues.store === null ? undefined : count(queues.store),
-    "Stored in": state.store ?? "memory only",
+    "Stored in": state.store === null ? "memory only" : state.store,
     "Up for": lasting(state.uptime),
   };
   const shown = Object.entries(figures).filter(([, value]) => value !== undefined);
