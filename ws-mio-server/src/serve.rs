@@ -5,11 +5,18 @@ use std::io::{self, ErrorKind, Write as _};
 use ws_mio_server::hub::Epoch;
 use ws_mio_server::settings::Settings;
 use ws_mio_server::store::Options;
-use ws_mio_server::{Adopted, Builder, Server, StartError};
+use ws_mio_server::{Adopted, Builder, Page, Server, StartError};
 
 use crate::app::{Admin, Api, Chat, Echo, Keys, Poll, Relay, Rooms, Sse, made, web};
 use crate::clock::Clock;
 use crate::{log, passed, signals};
+
+/// The reference of all messages and bodies.
+const SCHEMA: Page = Page {
+    content_type: "application/schema+json",
+    fields: &[("X-Content-Type-Options", "nosniff")],
+    body: include_bytes!("../schema.json"),
+};
 
 /// How many connections that have ended each worker remembers for those who run the server.
 const REMEMBERED: usize = 200;
@@ -85,6 +92,7 @@ pub(crate) fn builder(settings: &Settings, rooms: &Rooms) -> Result<Builder, Str
         .route("/chat/{room}", Chat::new(rooms.clone()))
         .route("/relay", Relay::new(rooms.clone()))
         .route("/relay/{room}", Relay::new(rooms.clone()));
+    let builder = builder.page("/schema.json", SCHEMA);
     let streams = ["/sse", "/sse/", "/sse/{room}"];
     let builder = streams
         .into_iter()
