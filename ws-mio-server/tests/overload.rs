@@ -15,7 +15,6 @@ mod common;
 #[path = "common/program.rs"]
 mod program;
 
-use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::time::{Duration, Instant};
 
@@ -39,7 +38,8 @@ fn p99(clients: &mut [Client], rounds: u32) -> Duration {
 
 #[test]
 fn half_requests_are_gone_in_time_and_hold_up_nobody() {
-    let program = Program::with(&["--handshake-timeout", "1s", "--log-level", "error"]);
+    let program =
+        Program::with(&["--handshake-timeout", "1s", "--log-level", "error", "--workers", "2"]);
     let mut clients: Vec<_> = (0..100).map(|_| program.open("/echo")).collect();
     p99(&mut clients, 5);
     let quiet = p99(&mut clients, 20);
@@ -59,18 +59,15 @@ fn half_requests_are_gone_in_time_and_hold_up_nobody() {
     meanwhile.sort_unstable();
     let meanwhile = meanwhile[meanwhile.len() / 2];
     assert!(meanwhile < 5 * quiet, "{meanwhile:?} instead of {quiet:?}");
+    // They are gone, although none of them has closed its end.
+    let open = || (0..2).map(|i| metric(&program, &format!("wsmio_connections{{worker=\"{i}\"}}")));
+    until("the halves are gone", || open().sum::<usize>() <= clients.len() + 1);
     for mut half in halves {
         assert!(half.head().starts_with("HTTP/1.1 408 "));
+        half.rest();
     }
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     p99(&mut clients, 1);
-}
-
-/// Resident memory, in bytes.
-fn resident(program: &Program) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    1024 * line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
 }
 
 const MIB: usize = 1024 * 1024;
@@ -94,7 +91,7 @@ fn members_of_a_room_that_never_read_take_no_more_than_their_limit_and_give_it_b
         loud.send(BINARY, &message);
         good.expect(BINARY, &message);
     }
-    let before = resident(&program);
+    let before = program.resident();
     let deaf: Vec<_> = (0..10).map(|_| program.open("/relay/room")).collect();
     let closed = "wsmio_closed_total{by=\"server\",code=\"1013\"}";
     let (begun, mut most) = (Instant::now(), 0);
@@ -111,7 +108,7 @@ fn members_of_a_room_that_never_read_take_no_more_than_their_limit_and_give_it_b
     assert!(most > MIB / 2, "{most}: it was never tried");
     until("nothing waits", || metric(&program, "wsmio_queued_bytes") == 0);
     drop(deaf);
-    let after = resident(&program);
+    let after = program.resident();
     assert!(after < before + MIB, "{before} bytes before, {after} after");
 }
 
@@ -121,7 +118,7 @@ fn many_peers_that_never_read_their_replies_take_no_more_than_their_limits() {
     let arguments = ["--workers", "1", "--log-level", "error", "--deflate", "off"];
     let program = Program::with(&arguments);
     let mut good = program.open("/echo");
-    let before = resident(&program);
+    let before = program.resident();
     let message = frame(TEXT, &[b'x'; 10_000]).repeat(20);
     let mut peers: Vec<_> = (0..PEERS)
         .map(|_| {
@@ -153,7 +150,7 @@ fn many_peers_that_never_read_their_replies_take_no_more_than_their_limits() {
         good.echo("undisturbed");
         assert!(begun.elapsed() < 6 * common::LIMIT, "the server takes all");
     }
-    let (queued, after) = (metric(&program, "wsmio_queued_bytes"), resident(&program));
+    let (queued, after) = (metric(&program, "wsmio_queued_bytes"), program.resident());
     // What is beyond 64 KiB is read no more; a read's replies may come to it.
     assert!(queued < PEERS * 160 * 1024, "{queued} bytes wait");
     assert!(after < before + queued + queued / 4 + 8 * MIB, "{before}, {after}, {queued} wait");

@@ -328,6 +328,25 @@ fn address(program: &Program) -> SocketAddr {
 }
 
 #[test]
+fn an_idle_connection_takes_little_memory() {
+    const CONNECTIONS: usize = 300;
+    let folder = Folder::new("idle");
+    let pair = Pair::new();
+    folder.put(&pair);
+    let program = folder.program();
+    let address = address(&program);
+    let open = |count| (0..count).map(|_| Encrypted::open(address, &pair)).collect::<Vec<_>>();
+    // What is got once and kept does not count.
+    let warm = open(100);
+    let before = program.resident();
+    let idle = open(CONNECTIONS);
+    let each = program.resident().saturating_sub(before) / CONNECTIONS;
+    println!("{each} bytes for each of {CONNECTIONS} idle connections");
+    assert!(each < 24 * 1024, "{each} bytes each");
+    drop((warm, idle));
+}
+
+#[test]
 fn certificates_change_under_load_and_no_connection_is_lost() {
     let folder = Folder::new("reload");
     let mut pair = Pair::new();

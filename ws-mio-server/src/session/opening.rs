@@ -202,7 +202,9 @@ impl Opening {
             return Some(Phase::Ending { since: context.now });
         }
         context.client = self.head.as_ref().and_then(|head| head.preamble.client());
-        Some(respond(408, &[], "the request did not come in time", b"", context))
+        respond(408, &[], "the request did not come in time", b"", context);
+        // All that came is read, and for more nobody waits: its place is free when it is told.
+        Some(Phase::Ended { since: context.now })
     }
 
     pub(super) fn deadline(&self, settings: &Settings) -> Instant {

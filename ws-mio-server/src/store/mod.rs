@@ -47,12 +47,12 @@ mod rooms;
 mod statements;
 mod writer;
 
-pub use crate::survive::Survive;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+pub use crate::survive::Survive;
 pub use error::{Failure, Refused, StoreError};
 use queue::Queue;
 

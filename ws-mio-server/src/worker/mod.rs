@@ -355,6 +355,9 @@ impl Worker {
         }
         slot.paused |= queued > HIGH_WATER && slot.owed(&self.context) > HIGH_WATER;
         if queued == 0 && slot.session.is_ended() {
+            if slot.is_tls {
+                slot.close_tls();
+            }
             return self.remove(key);
         }
         if queued == 0 && slot.session.is_ending() && !slot.finished {
