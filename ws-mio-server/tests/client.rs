@@ -1,5 +1,5 @@
 //! `client.js` in Node: against a server in memory on a virtual clock, against the binary while that is killed
-//! again and again, and as TypeScript sees it. And a client that knows the message table only.
+//! again and again, and as TypeScript sees it.
 //!
 //! What is needed beside Node is made by `eval "$(ws-mio-server/tests/interop/setup)"`.
 #![allow(
@@ -12,13 +12,8 @@
     reason = "tests may panic"
 )]
 
-#[path = "common/chromium.rs"]
-mod chromium;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use chromium::{Chromium, start};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ws-mio-server");
 
@@ -95,33 +90,6 @@ fn nothing_is_lost_or_doubled_though_the_server_is_killed() {
 #[test]
 fn nor_where_websockets_are_blocked() {
     crash("sse");
-}
-
-/// What [`plain.cjs`](client/plain.cjs) says when all was as the table has it.
-const AS_THE_TABLE: &str = "33 messages as the table has them";
-
-#[test]
-fn a_client_of_node_that_knows_the_table_only_works() {
-    if ws_is_there() {
-        let mut server = Command::new(PROGRAM);
-        let (_server, url) = start(server.args(["--listen", "127.0.0.1:0"]), "  echo    ws://");
-        let base = format!("ws://{}", url.strip_suffix("/echo").unwrap());
-        let said = output(node().arg(file("plain.cjs")).arg(base));
-        assert_eq!(said.trim(), AS_THE_TABLE);
-    }
-}
-
-#[test]
-fn a_client_of_a_browser_that_knows_the_table_only_works() {
-    let Some(mut chromium) = Chromium::open("about:blank") else { return };
-    let mut server = Command::new(PROGRAM);
-    server.args(["--listen", "127.0.0.1:0", "--allow-origin", "null"]);
-    let (_server, url) = start(&mut server, "  echo    ws://");
-    let base = format!("ws://{}", url.strip_suffix("/echo").unwrap());
-    let plain = include_str!("client/plain.cjs");
-    let script = format!("{plain}\nplain(WebSocket, {base:?}).catch(error => String(error.stack))");
-    let said = (0..10).find_map(|_| chromium.page.evaluate(&script)).expect("the page stays");
-    assert_eq!(said, AS_THE_TABLE);
 }
 
 #[test]

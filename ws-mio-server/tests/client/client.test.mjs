@@ -123,10 +123,13 @@ test("who is refused for good does not come back, until told to", async () => {
     const a = join("a");
     await clock.pass(10_000);
     refuse(server);
+    const waiting = a.chat.send("nobody will take this");
     // After two WebSockets that did not open it asks by a request.
     await clock.pass(60_000);
     assert.equal(a.chat.state.state, "closed");
     assert.ok(a.chat.state.code === 4403 || a.chat.state.status === 403);
+    await assert.rejects(waiting.delivered, { code: "closed" });
+    assert.equal(a.refused[0].clientId, waiting.clientId);
     const before = attempts(server).length;
     const { delivered } = a.chat.send("x");
     await assert.rejects(delivered, SendError);

@@ -309,8 +309,8 @@ export class Chat {
     this.#hangUp();
     for (const name of [...this.#timers.keys()]) this.#cancel(name);
     globalThis.removeEventListener?.("online", this.#online);
-    for (const { fail } of this.#queue.splice(0)) fail(new SendError("closed", state.reason || "the chat was closed"));
     this.#show(state);
+    for (const entry of [...this.#queue]) this.#refuse(entry, "closed", state.reason || "the chat was closed");
   }
 
   #hangUp() {
