@@ -207,7 +207,9 @@ export class Chat {
     }
     this.#base = new URL(url ?? ".", globalThis.location?.href);
     this.#last = parseId(since);
-    const prefix = [...crypto.getRandomValues(new Uint32Array(3))].map(n => n.toString(36)).join("");
+    // Node 18 has no `crypto` of its own. Nobody else's ids count: chance need not be secret.
+    const part = () => globalThis.crypto?.getRandomValues(new Uint32Array(1))[0] ?? Math.floor(Math.random() * 2 ** 32);
+    const prefix = [part(), part(), part()].map(n => n.toString(36)).join("");
     let number = 0;
     this.#newId = () => `${prefix}-${++number}`;
     globalThis.addEventListener?.("online", this.#online);
