@@ -340,15 +340,17 @@ fn an_answer_may_come_later_and_from_another_thread() {
         server.handle.answer(id, Answer::text(200, number.to_string()));
         server.handle.answer(id, Answer::text(500, "twice"));
         let response = client.response();
+        assert_eq!(told.recv_timeout(LIMIT), Ok(Told::Ended(id)));
         assert_eq!((response.status, response.body), (200, number.to_string()));
         if number == 0 {
             client.write(&get("/1").as_bytes()[20..]);
             ids.push(called(&told));
             server.handle.answer(ids[1], Answer::new(200));
             assert_eq!(client.response().status, 200);
+            assert_eq!(told.recv_timeout(LIMIT), Ok(Told::Ended(ids[1])));
         }
     }
-    assert!(told.try_recv().is_err(), "nothing has ended otherwise");
+    assert!(told.try_recv().is_err(), "each is told once");
 }
 
 #[test]
@@ -399,6 +401,7 @@ fn few_bytes_are_kept_while_an_answer_is_due() {
     let response = client.response();
     assert_eq!((response.body.as_str(), response.field("Connection")), ("one", Some("close")));
     assert!(client.rest().is_empty());
+    assert_eq!(told.try_recv(), Ok(Told::Ended(id)));
     assert!(told.try_recv().is_err(), "no other was called");
 }
 

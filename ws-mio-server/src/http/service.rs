@@ -54,9 +54,8 @@ pub trait Service: Send + 'static {
     /// A request has come in whole.
     fn on_call(&mut self, call: &Call<'_>) -> Reply;
 
-    /// What was answered with [`Reply::Later`] or [`Reply::Events`] has ended, without
-    /// [`Handle::answer`](crate::Handle::answer): the time was over, the client or the server has closed the
-    /// connection. Called once at most.
+    /// What was replied to with [`Reply::Later`] or [`Reply::Events`] is over: it is answered, its time was over,
+    /// or the client or the server has closed the connection. Called once for each, on its worker.
     fn on_end(&mut self, call: CallId) {
         let _ = call;
     }

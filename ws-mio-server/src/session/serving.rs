@@ -198,8 +198,9 @@ impl Serving {
         {
             return None;
         }
-        let phase = self.answer(answer, context)?;
-        Some((phase, mem::take(&mut self.behind)))
+        let phase = self.answer(answer, context);
+        self.end(context);
+        Some((phase?, mem::take(&mut self.behind)))
     }
 
     /// Keeps bytes until this request is answered.

@@ -86,6 +86,7 @@ impl Admin {
 
     fn state(&self, handle: &Handle) -> Value {
         let (stats, mailboxes) = (handle.stats(), handle.mailboxes());
+        let data = self.rooms.settings().data.as_ref();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime": stats.running.as_secs(),
@@ -102,7 +103,12 @@ impl Admin {
                 "bytesIn": stats.bytes_received,
                 "bytesOut": stats.bytes_sent,
             },
-            "queues": { "bytes": stats.queued_bytes, "mailboxes": mailboxes },
+            "queues": {
+                "bytes": stats.queued_bytes,
+                "mailboxes": mailboxes,
+                "store": self.rooms.store_stats().map(|store| store.waiting),
+            },
+            "store": data.map(|data| data.display().to_string()),
         })
     }
 

@@ -1,10 +1,12 @@
 //! `/poll/{room}`: a room by requests that wait for what is said next.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ws_mio_server::hub::Since;
 use ws_mio_server::settings::values;
-use ws_mio_server::{Answer, Call, Reply, Service};
+use ws_mio_server::{Answer, Call, CallId, Reply, Service};
 
 use super::answers::{malformed, query, reply, seat};
 use crate::app::chat::wire::{self, Complaint};
@@ -18,17 +20,21 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// How much longer it is known who waits than somebody does.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// The answers of `/poll/{room}`.
+/// The answers of `/poll/{room}`; each worker has its own.
 #[derive(Clone)]
-pub(crate) struct Poll(Rooms);
+pub(crate) struct Poll {
+    rooms: Rooms,
+    /// Which of this worker's calls waits for which room.
+    waiting: HashMap<CallId, Arc<str>>,
+}
 
 impl Poll {
     pub(crate) fn new(rooms: Rooms) -> Self {
-        Self(rooms)
+        Self { rooms, waiting: HashMap::new() }
     }
 
-    fn poll(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        let Self(rooms) = self;
+    fn poll(&mut self, call: &Call<'_>) -> Result<Reply, Complaint> {
+        let Self { rooms, waiting } = self;
         let (room, _) = seat(call, rooms)?;
         if !rooms.allowed(room, call.identity()).join {
             return Err(Complaint::new("forbidden", "you may not join this room"));
@@ -44,9 +50,12 @@ impl Poll {
             }
         });
         let until = clock::unix_millis().saturating_add(millis(wait.saturating_add(SLACK)));
-        Ok(match rooms.wait(room, since, until, tell)? {
+        Ok(match rooms.wait(room, since, id, until, tell)? {
             Some(read) => now(&read),
-            None => Reply::Later { within: wait, otherwise: nothing },
+            None => {
+                waiting.insert(id, Arc::from(room));
+                Reply::Later { within: wait, otherwise: nothing }
+            }
         })
     }
 }
@@ -54,6 +63,12 @@ impl Poll {
 impl Service for Poll {
     fn on_call(&mut self, call: &Call<'_>) -> Reply {
         reply(self.poll(call))
+    }
+
+    fn on_end(&mut self, call: CallId) {
+        if let Some(room) = self.waiting.remove(&call) {
+            self.rooms.wait_no_more(&room, call);
+        }
     }
 }
 

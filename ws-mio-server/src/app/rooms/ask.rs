@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ws_mio_server::hub::{Id, Message, Page, People, Recovery, RoomInfo, Since};
-use ws_mio_server::{CloseCode, Handle, PeerId, Shared};
+use ws_mio_server::store::{Store, StoreStats};
+use ws_mio_server::{CallId, CloseCode, Handle, PeerId, Shared};
 
 use super::waiting::Waited;
 use super::{Rooms, lock};
@@ -65,6 +66,7 @@ impl Rooms {
         &self,
         room: &str,
         since: Since,
+        call: CallId,
         until: u64,
         tell: Box<dyn FnOnce(Waited) + Send>,
     ) -> Result<Option<Read>, Complaint> {
@@ -76,8 +78,13 @@ impl Rooms {
         if shard.waiting.len() >= MOST_WAITING {
             return Err(Complaint::busy("too many wait; try again later"));
         }
-        shard.waiting.add(room, until, tell);
+        shard.waiting.add(room, call, until, tell);
         Ok(None)
+    }
+
+    /// A call that waited for a room does so no more.
+    pub(crate) fn wait_no_more(&self, room: &str, call: CallId) {
+        self.shard(room).waiting.remove(room, call);
     }
 
     /// The server, once it is bound.
@@ -99,6 +106,11 @@ impl Rooms {
     pub(crate) fn members_of(&self, room: &str, most: usize) -> Vec<(PeerId, Arc<str>, Arc<str>)> {
         let shard = self.shard(room);
         shard.hub.members().filter(|(_, name, _)| **name == *room).take(most).collect()
+    }
+
+    /// How the store does, if there is one.
+    pub(crate) fn store_stats(&self) -> Option<StoreStats> {
+        self.0.store.as_ref().map(Store::stats)
     }
 
     /// How many rooms there are.

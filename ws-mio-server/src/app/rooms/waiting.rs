@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ws_mio_server::CallId;
 use ws_mio_server::hub::Message;
 
 use super::perform::Call;
@@ -15,14 +16,31 @@ pub(crate) type Waited = Option<Arc<Message>>;
 pub(super) struct Waiting(HashMap<Arc<str>, Vec<Waiter>>);
 
 struct Waiter {
+    call: CallId,
     /// In milliseconds since 1970-01-01 UTC.
     until: u64,
     tell: Box<dyn FnOnce(Waited) + Send>,
 }
 
 impl Waiting {
-    pub(super) fn add(&mut self, room: &str, until: u64, tell: Box<dyn FnOnce(Waited) + Send>) {
-        self.0.entry(Arc::from(room)).or_default().push(Waiter { until, tell });
+    pub(super) fn add(
+        &mut self,
+        room: &str,
+        call: CallId,
+        until: u64,
+        tell: Box<dyn FnOnce(Waited) + Send>,
+    ) {
+        self.0.entry(Arc::from(room)).or_default().push(Waiter { call, until, tell });
+    }
+
+    /// Forgets one who has gone.
+    pub(super) fn remove(&mut self, room: &str, call: CallId) {
+        if let Some(waiters) = self.0.get_mut(room) {
+            waiters.retain(|waiter| waiter.call != call);
+            if waiters.is_empty() {
+                self.0.remove(room);
+            }
+        }
     }
 
     /// A message has come to a room.
