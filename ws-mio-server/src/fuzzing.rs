@@ -6,11 +6,15 @@ mod requests;
 pub use requests::requests;
 
 use std::ffi::OsString;
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
+use clap::ArgMatches;
+
 use crate::proxy::preamble;
 use crate::settings::{Settings, Sources, command};
+use crate::{Jwt, JwtSigner, Server, Tls};
 
 /// Settings of flags (lines that start with `-`), of an environment (`$NAME=VALUE`, the name without its
 /// prefix), and of a file (all other lines). Those that are good are so, and the same, when they are printed
@@ -23,13 +27,46 @@ pub fn settings(text: &str) {
         .map(|(name, value)| (OsString::from(format!("WSMIO_{name}")), OsString::from(value)));
     let file: String =
         text.split_inclusive('\n').filter(|line| !line.starts_with(['-', '$'])).collect();
-    if let Ok(settings) = resolve(flags, environment, &file) {
-        let printed = settings.to_string();
-        let again = resolve(std::iter::once(String::new()), std::iter::empty(), &printed);
-        match again {
-            Ok(again) => assert_eq!(settings.args(), again.args(), "{printed}"),
-            Err(problems) => panic!("{problems}\n{printed}"),
+    match resolve(flags, environment, &file) {
+        Ok(settings) => check(&settings),
+        Err(problems) => assert!(!problems.trim().is_empty(), "they are refused without a word"),
+    }
+}
+
+/// Settings of flags alone, which were parsed.
+pub fn flags(matches: &ArgMatches) {
+    let nothing = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let sources =
+        Sources { flags: matches, config: None, environment: std::iter::empty(), read: nothing };
+    if let Ok(settings) = Settings::resolve(sources) {
+        check(&settings);
+    }
+}
+
+fn check(settings: &Settings) {
+    let printed = settings.to_string();
+    match resolve(std::iter::once(String::new()), std::iter::empty(), &printed) {
+        Ok(again) => assert_eq!(settings.args(), again.args(), "{printed}"),
+        Err(problems) => panic!("{problems}\n{printed}"),
+    }
+    // What they come to, but for what is read of files.
+    let reads = |line: &str| ["auth-jwks = ", "tls-"].iter().any(|name| line.starts_with(name));
+    let off = |line: &str| line.starts_with("tls-self-signed = false");
+    if !printed.lines().any(|line| reads(line) && !off(line)) {
+        let _ = settings.apply(Server::builder());
+    }
+}
+
+/// A file of keys for tokens (JWKS), and one of certificates and a key (PEM), that are the same.
+pub fn keys(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        let _ = Jwt::from_jwks(text);
+        if let Ok(signer) = JwtSigner::from_jwks(text, None) {
+            let _ = signer.sign("{}");
         }
+    }
+    if let Err(error) = Tls::from_pem(bytes, bytes) {
+        assert!(!error.to_string().is_empty());
     }
 }
 
