@@ -589,3 +589,49 @@ fn settings_that_store_nowhere_are_refused() {
         assert!(!output.status.success() && told.contains(due), "{arguments:?}: {told}");
     }
 }
+
+#[test]
+fn a_disk_that_is_full_refuses_with_an_error_and_the_rest_goes_on() {
+    let folder = Folder::new("full");
+    // No file may have more than 200 KiB.
+    let script = "trap '' XFSZ; ulimit -f 400; exec \"$0\" --listen 127.0.0.1:0 --data \"$1\" \
+                  --history 1000 --log-level error";
+    let mut command = Command::new("sh");
+    let mut program = Program::start(command.args(["-c", script, program::PROGRAM, folder.path()]));
+    let mut tab = Tab::open(&program, "/chat/a?username=alice");
+    let mut other = Tab::open(&program, "/chat/a?username=bob");
+    tab.joined();
+    tab.due("system");
+    other.joined();
+    let (mut stored, mut refused) = (Vec::new(), 0);
+    for n in 0..12 {
+        let content = format!("{n}{}", "x".repeat(60_000));
+        tab.say(&json!({"type": "message", "content": content, "clientId": format!("{n}")}));
+        let answer = tab.next();
+        assert_eq!(answer["clientId"], format!("{n}"));
+        if answer["type"] == "ack" {
+            let message = tab.due("message");
+            assert_eq!(answer["id"], message["id"]);
+            stored.push(message);
+        } else {
+            assert_eq!(
+                (&answer["type"], &answer["code"]),
+                (&json!("error"), &json!("busy")),
+                "{answer}"
+            );
+            assert_eq!(answer["retryAfter"], 1);
+            refused += 1;
+        }
+    }
+    assert!(!stored.is_empty() && refused > 0, "{} stored, {refused} refused", stored.len());
+    // Nobody has got what was refused, and offsets have no gap.
+    for (n, message) in stored.iter().enumerate() {
+        assert_eq!(other.due("message")["id"], message["id"]);
+        assert!(message["id"].as_str().unwrap().ends_with(&format!(":{}", n + 1)));
+    }
+    tab.say(&json!({"type": "typing", "isTyping": true}));
+    assert_eq!(other.due("typing")["isTyping"], true);
+    program.signal(Signal::INT);
+    drop((tab, other));
+    assert!(program.log().contains("could not be stored"));
+}

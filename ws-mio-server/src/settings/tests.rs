@@ -6,6 +6,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use crate::hub::Presence;
+
 use super::{Problems, Settings, Sources, arguments, command, reference};
 
 fn resolve(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Settings, Problems> {
@@ -184,4 +186,49 @@ proptest! {
         let words = words.iter().map(|(dashes, word)| format!("{dashes}{word}"));
         let _ = command().try_get_matches_from(std::iter::once(String::new()).chain(words));
     }
+}
+
+#[test]
+fn namespaces_are_tables_and_have_what_they_do_not_say_from_all_rooms() {
+    let file = "history = 7\npresence = \"count\"\n[[namespace]]\nrooms = \"a:*\"\nhistory = 9\n\
+                may-join = [\"role=x\", \"role=y\"]\n[[namespace]]\nrooms = \"b\"\n";
+    let settings = resolve(file, &[], &["--join-history", "3"]).unwrap();
+    let rooms = settings.rooms().unwrap();
+    let of = |room| {
+        let (number, namespace) = rooms.namespaces.find(room);
+        (number, namespace.history, namespace.join_history, namespace.presence)
+    };
+    assert_eq!(of("a:1"), (0, 9, 3, Presence::Count));
+    assert_eq!(of("b"), (1, 7, 3, Presence::Count));
+    assert_eq!(of("c"), (2, 7, 3, Presence::Count));
+    assert!(!rooms.access(0).may_join("a:1", None) && rooms.access(1).may_join("b", None));
+    // Printed, it is a file that says the same.
+    let again = resolve(&settings.to_string(), &[], &[]).unwrap();
+    assert_eq!(again.to_string().matches("[[namespace]]").count(), 2, "{again}");
+    assert_eq!(again.rooms().unwrap().namespaces.find("a:1").1.history, 9);
+    let other = resolve("history = 7\n", &[], &[]).unwrap();
+    let changes = other.changes(&settings);
+    assert!(changes.iter().any(|change| change.name == "namespace" && change.fixed), "{changes:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_namespace_is_told_with_its_line() {
+    for (file, due) in [
+        ("namespace = 1", "each [[namespace]]"),
+        ("[namespace]\nrooms = \"a\"", "each [[namespace]]"),
+        ("[[namespace]]\nhistory = 1", ":2: namespace: `rooms` is due"),
+        ("[[namespace]]\nrooms = \"a\"\nhistroy = 1", ":3: namespace: histroy is not a setting"),
+        ("[[namespace]]\nrooms = \"a\"\nhistory = \"x\"", ":3: namespace: history: "),
+        ("[[namespace]]\nrooms = \"a\"\nhistory = [\"1\", \"2\"]", "one value is due"),
+        ("[[namespace]]\nrooms = \"a\"\nhistory = { a = 1 }", ":3: namespace: history: a text"),
+        ("[[namespace]]\nrooms = \"a\"\npersist = \"maybe\"", "true or false is due"),
+        ("[[namespace]]\nrooms = \"a\"\nmay-join = [\"all\"]", "role=admin"),
+        ("[[namespace]]\nrooms = \"\"", "empty"),
+        ("[[namespace]]\nrooms = \"a\"\nlisten = \"127.0.0.1:1\"", "listen is not a setting of a"),
+    ] {
+        let problems = resolve(file, &[], &[]).unwrap_err().to_string();
+        assert!(problems.contains(due), "{file}: {problems}");
+    }
+    let settings = resolve("[[namespace]]\nrooms = \"a\"\npersist = true", &[], &[]).unwrap();
+    assert!(settings.rooms().unwrap_err().contains("namespace a: persist"));
 }
