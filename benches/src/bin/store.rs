@@ -94,7 +94,7 @@ fn measure_throughput(arguments: &Arguments) -> Result<()> {
     println!(
         "one in each transaction, and how many times more the store stores in transactions of many"
     );
-    let (few, disk) = (messages.min(20_000), messages.min(2_000));
+    let (few, disk) = (messages.min(20_000), (messages / 100).min(2_000));
     for (survive, messages) in [(Survive::ProcessEnd, few), (Survive::PowerLoss, disk)] {
         let (group, ..) = throughput(arguments, 1, false, survive)?;
         let plain = single(arguments, messages, survive)?;
