@@ -7,7 +7,7 @@ use ws_mio_server::settings::Settings;
 use ws_mio_server::store::Options;
 use ws_mio_server::{Adopted, Builder, Page, Server, StartError};
 
-use crate::app::{Admin, Api, Chat, Echo, Keys, Poll, Relay, Rooms, Sse, made, web};
+use crate::app::{Admin, Api, Chat, Echo, Keys, Poll, Relay, Rooms, Sse, made, make_none, web};
 use crate::clock::Clock;
 use crate::{log, passed, signals};
 
@@ -30,6 +30,9 @@ pub(crate) fn run(
     let settings = &read()?;
     let log = log::start(settings).map_err(|error| format!("no log: {error}"))?;
     raise_descriptor_limit();
+    if !passed.is_empty() {
+        make_none();
+    }
     let rooms = open_rooms(settings)?;
     let server = builder(settings, &rooms)?;
     let is_served = passed.iter().any(|(_, speaks)| *speaks != Adopted::Admin);

@@ -9,7 +9,7 @@ pub(crate) mod web;
 
 pub(crate) use chat::Chat;
 pub(crate) use echo::Echo;
-pub(crate) use http::{Admin, Api, Keys, Poll, Sse, made};
+pub(crate) use http::{Admin, Api, Keys, Poll, Sse, made, make_none};
 pub(crate) use relay::Relay;
 pub(crate) use rooms::Rooms;
 

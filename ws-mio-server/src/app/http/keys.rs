@@ -26,9 +26,9 @@ impl Keys {
         if !settings.is_for_this_machine() {
             return Ok(None);
         }
-        match MADE.get() {
-            Some(_) => {}
-            None => _ = MADE.set(make()?),
+        if MADE.get().is_none() {
+            // It is made once.
+            let _ = MADE.set(Some(make()?));
         }
         Ok(made().map(|key| Self(vec![hash(key)])))
     }
@@ -83,11 +83,18 @@ impl Authenticate for Keys {
     }
 }
 
-static MADE: OnceLock<String> = OnceLock::new();
+/// `Some(None)`: none is to be made.
+static MADE: OnceLock<Option<String>> = OnceLock::new();
 
 /// The key that was made for this process, if one was.
 pub(crate) fn made() -> Option<&'static str> {
-    MADE.get().map(String::as_str)
+    MADE.get()?.as_deref()
+}
+
+/// Makes no key: it is not known who reaches the server.
+pub(crate) fn make_none() {
+    // Nothing was made before.
+    let _ = MADE.set(None);
 }
 
 fn make() -> Result<String, String> {

@@ -12,6 +12,6 @@ mod sse;
 
 pub(crate) use admin::Admin;
 pub(crate) use api::Api;
-pub(crate) use keys::{Keys, made};
+pub(crate) use keys::{Keys, made, make_none};
 pub(crate) use poll::Poll;
 pub(crate) use sse::Sse;
