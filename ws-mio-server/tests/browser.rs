@@ -476,3 +476,21 @@ fn who_runs_the_server_sees_it_notifies_kicks_and_drains() {
     // Nobody comes back who was sent away.
     assert_eq!(other.text("document.querySelector('#connection').dataset.state"), "closed");
 }
+
+#[test]
+fn a_page_connects_by_tls() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ws-mio-server"));
+    command.args(["--listen-tls", "127.0.0.1:0", "--tls-self-signed"]);
+    let (_server, url) = start(&mut command, "  page    ");
+    assert!(url.starts_with("https://"), "{url}");
+    let Some(chromium) = Chromium::open("about:blank") else { return };
+    let mut page = chromium.window();
+    page.go(&url);
+    let exchange = "new Promise(done => {\
+        const socket = new WebSocket(`wss://${location.host}/echo`);\
+        socket.onopen = () => socket.send('by TLS');\
+        socket.onmessage = event => done(event.data);\
+        socket.onerror = () => done('failed'); })";
+    page.wait("location.protocol === 'https:'");
+    assert_eq!(page.evaluate(exchange).as_deref(), Some("by TLS"));
+}
