@@ -1,53 +1,80 @@
 //! A message that comes in parts, in memory of its own.
 
 use std::cmp::min;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use memmap2::MmapMut;
 use simdutf8::basic::from_utf8;
+use ws_proto::keepalive::Instant;
 use ws_proto::{Kind, Message};
 
-/// How much memory a message is given at first, and at least at a time, once it is larger than a read.
-const STEP: usize = 64 * 1024;
-/// Memory up to this size is kept for the next message,
-const KEPT: usize = 1024 * 1024;
-/// by so many messages.
+/// What has come of a message is in the heap up to this size, and then in pages of its own.
+const SMALL: usize = 64 * 1024;
+/// From this size on a first part is put into pages at once: more is about to come.
+const LARGE: usize = SMALL / 2;
+/// How much memory is mapped for a message. It is not there until something is written to it. Larger messages are in
+/// the heap, which moves them without copying when they grow.
+const MAP: usize = 1024 * 1024;
+/// So many of these are kept for the next messages,
 const POOL: usize = 8;
+/// until none has been used for so long.
+const KEPT_FOR: Duration = Duration::from_millis(100);
 
 /// A message of which part has come.
 #[derive(Debug)]
 pub(crate) struct Arriving {
     kind: Kind,
     /// What has come, and what may be written to behind it.
-    memory: Vec<u8>,
+    memory: Memory,
     len: usize,
+    pool: Pool,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Heap(Vec<u8>),
+    Pages(Pages),
 }
 
 impl Arriving {
-    /// A message of which nothing has come.
-    pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, memory: Vec::new(), len: 0 }
+    /// A message of which nothing has come; memory comes from the pool if it is large.
+    pub(crate) fn new(kind: Kind, pool: &Pool) -> Self {
+        Self { kind, memory: Memory::Heap(Vec::new()), len: 0, pool: pool.clone() }
     }
 
-    /// Appends a part, in memory from the pool if it is a large one.
-    pub(crate) fn push(&mut self, part: &[u8], pool: &mut Pool) {
-        if self.memory.is_empty() && part.len() >= STEP / 2 {
-            self.memory = pool.0.pop().unwrap_or_default();
+    /// Appends a part.
+    pub(crate) fn push(&mut self, part: &[u8]) {
+        let len = self.len.saturating_add(part.len());
+        if len > SMALL || (self.len == 0 && part.len() >= LARGE) {
+            self.turn_pages(len);
         }
-        let ready = self.memory.get_mut(self.len..).unwrap_or_default();
-        let (now, rest) = part.split_at(min(part.len(), ready.len()));
-        if let Some(to) = ready.get_mut(..now.len()) {
-            to.copy_from_slice(now);
+        match &mut self.memory {
+            Memory::Heap(bytes) => {
+                // What could be written to behind the message is not part of it.
+                bytes.truncate(self.len);
+                bytes.extend_from_slice(part);
+            }
+            Memory::Pages(pages) => {
+                if let Some(to) = pages.get_mut(self.len..len) {
+                    to.copy_from_slice(part);
+                }
+            }
         }
-        // No more is touched than what has come.
-        self.memory.extend_from_slice(rest);
-        self.len = self.len.saturating_add(part.len());
+        self.len = len;
     }
 
-    /// Memory for the next bytes of the message, at most `most`: never more than twice what has come.
+    /// Memory for the next bytes of the message, at most `most`: never more than twice what has come is there.
     pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
         let free = self.memory.len().saturating_sub(self.len);
-        if free < min(most, STEP) {
-            let more = min(most, self.len.max(STEP));
-            self.memory.resize(self.len.saturating_add(more), 0);
+        if free < min(most, SMALL) {
+            let more = min(most, self.len.max(SMALL));
+            let len = self.len.saturating_add(more);
+            self.turn_pages(len);
+            if let Memory::Heap(bytes) = &mut self.memory {
+                bytes.resize(len, 0);
+            }
         }
         let free = self.memory.get_mut(self.len..).unwrap_or_default();
         let most = min(most, free.len());
@@ -72,18 +99,189 @@ impl Arriving {
             Kind::Binary => Message::Binary(self.bytes()),
         }
     }
+
+    /// Has the message in pages if `len` bytes fit into them and there are any to be had, and in the heap otherwise.
+    fn turn_pages(&mut self, len: usize) {
+        let is_paged = matches!(self.memory, Memory::Pages(_));
+        if is_paged == (len <= MAP) {
+            return;
+        }
+        self.memory = if is_paged {
+            Memory::Heap(self.bytes().to_vec())
+        } else {
+            let Some(mut pages) = Pages::new(&self.pool) else { return };
+            if let Some(to) = pages.get_mut(..self.len) {
+                to.copy_from_slice(self.bytes());
+            }
+            Memory::Pages(pages)
+        };
+    }
+}
+
+impl Deref for Memory {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Pages(pages) => pages,
+        }
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Pages(pages) => pages,
+        }
+    }
+}
+
+/// Memory straight from the system, which goes back to the pool, and from there to the system: of large blocks of the
+/// heap, holes would stay between smaller ones.
+#[derive(Debug)]
+struct Pages {
+    map: Option<MmapMut>,
+    pool: Pool,
+}
+
+impl Pages {
+    /// `None`: the system has no more maps for the process.
+    fn new(pool: &Pool) -> Option<Self> {
+        let pooled = pool.lock().maps.pop();
+        let map = pooled.or_else(|| MmapMut::map_anon(MAP).ok())?;
+        Some(Self { map: Some(map), pool: pool.clone() })
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let Some(map) = self.map.take() else { return };
+        let mut shelf = self.pool.lock();
+        shelf.is_used = true;
+        if shelf.maps.len() < POOL {
+            shelf.maps.push(map);
+        }
+    }
+}
+
+impl Deref for Pages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or_default()
+    }
+}
+
+impl DerefMut for Pages {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.map.as_deref_mut().unwrap_or_default()
+    }
 }
 
 /// Memory for large messages: it is not to be got from the system for each.
-#[derive(Debug, Default)]
-pub(crate) struct Pool(Vec<Vec<u8>>);
+// Locked for a moment by nobody but its worker: messages may wait anywhere to be sent, and find back.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool(Arc<Mutex<Shelf>>);
+
+#[derive(Debug)]
+struct Shelf {
+    /// With room for all of them: what grew later would lie in the heap above what is freed by then, and keep it.
+    maps: Vec<MmapMut>,
+    /// Whether something was put here since [`Pool::expire`] was called last.
+    is_used: bool,
+    /// When what is here goes back to the system, if it is not used until then.
+    until: Option<Instant>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let maps = Vec::with_capacity(POOL);
+        Self(Arc::new(Mutex::new(Shelf { maps, is_used: false, until: None })))
+    }
+}
 
 impl Pool {
-    /// Takes back the memory of a message.
-    pub(crate) fn give_back(&mut self, message: Arriving) {
-        let size = message.memory.len();
-        if (STEP..=KEPT).contains(&size) && self.0.len() < POOL {
-            self.0.push(message.memory);
+    /// Gives back to the system what has not been used for a while.
+    pub(crate) fn expire(&self, now: Instant) {
+        let shelf = &mut *self.lock();
+        if std::mem::take(&mut shelf.is_used) {
+            shelf.until = Some(now.after(KEPT_FOR));
+        } else if shelf.until.is_some_and(|until| until <= now) {
+            shelf.until = None;
+            shelf.maps.clear();
         }
+    }
+
+    /// When [`expire`](Self::expire) is due next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().until
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arriving, KEPT_FOR, LARGE, MAP, POOL, Pool, SMALL};
+    use ws_proto::Kind;
+    use ws_proto::keepalive::Instant;
+
+    fn bytes(from: usize, n: usize) -> Vec<u8> {
+        (from..from + n).map(|i| u8::try_from(i % 251).unwrap()).collect()
+    }
+
+    #[test]
+    fn parts_of_any_size_come_together() {
+        let pool = Pool::default();
+        let sizes = [1, 7, 100, LARGE - 1, LARGE, SMALL, SMALL + 1, 3 * SMALL, MAP, MAP + 1];
+        for first in sizes {
+            for next in sizes {
+                let mut message = Arriving::new(Kind::Binary, &pool);
+                message.push(&bytes(0, first));
+                message.push(&bytes(first, next));
+                let mut len = first + next;
+                for most in [1, SMALL, 4 * SMALL] {
+                    let room = message.room(most);
+                    assert!(room.len() >= most.min(SMALL) && room.len() <= most);
+                    let n = room.len();
+                    room.copy_from_slice(&bytes(len, n));
+                    message.arrived(n);
+                    len += n;
+                    message.push(&bytes(len, 3));
+                    len += 3;
+                }
+                assert!(message.bytes() == bytes(0, len), "{first}, then {next}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_for_a_while_and_then_given_back() {
+        let (pool, at) = (Pool::default(), Instant::from_millis);
+        let large = |n: usize| {
+            let mut messages =
+                (0..n).map(|_| Arriving::new(Kind::Binary, &pool)).collect::<Vec<_>>();
+            messages.iter_mut().for_each(|message| message.push(&[1; LARGE]));
+        };
+        large(POOL + 3);
+        assert_eq!(pool.lock().maps.len(), POOL);
+        large(1);
+        assert_eq!(pool.lock().maps.len(), POOL);
+        assert_eq!(pool.deadline(), None);
+        pool.expire(at(5));
+        let until = at(5).after(KEPT_FOR);
+        assert_eq!(pool.deadline(), Some(until));
+        pool.expire(at(until.as_millis() - 1));
+        assert_eq!(pool.lock().maps.len(), POOL);
+        large(1);
+        pool.expire(until);
+        assert_eq!(pool.lock().maps.len(), POOL, "it was used meanwhile");
+        pool.expire(until.after(KEPT_FOR));
+        assert_eq!(pool.lock().maps.len(), 0);
+        assert_eq!(pool.deadline(), None);
     }
 }

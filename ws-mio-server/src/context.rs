@@ -177,7 +177,7 @@ impl Context {
 
     /// Forgets what was to be sent.
     pub(crate) fn clear_cork(&mut self) {
-        self.cork.clear(&mut self.arriving);
+        self.cork.clear();
     }
 
     /// Whether there is nothing to be told or published.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ws_proto::{Framed, Full, Message, Sink};
 
-use crate::arriving::{Arriving, Pool};
+use crate::arriving::Arriving;
 
 /// Memory beyond this size is given back.
 const KEPT: usize = 1024 * 1024;
@@ -101,19 +101,19 @@ impl Cork {
 
     /// Empties it.
     #[inline]
-    pub(crate) fn clear(&mut self, pool: &mut Pool) {
+    pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.run = 0..0;
         if !self.references.is_empty() || self.memory.len() > KEPT {
-            self.give_back(pool);
+            self.give_back();
         }
     }
 
     #[inline(never)]
-    fn give_back(&mut self, pool: &mut Pool) {
+    fn give_back(&mut self) {
         self.references.clear();
         self.referred = 0;
-        self.message.take().into_iter().for_each(|message| pool.give_back(message));
+        self.message = None;
         if self.memory.len() > KEPT {
             self.memory = Vec::new();
         }
@@ -179,14 +179,26 @@ impl Cork {
     }
 
     /// The handler is done with the message: it stays if something refers to it.
-    pub(crate) fn take_message(&mut self, message: Arriving, pool: &mut Pool) {
+    pub(crate) fn take_message(&mut self, message: Arriving) {
         let last = self.references.iter().rev().find(|r| matches!(r.lies, Lies::Message));
         if self.lent != (0..0) && last.is_some() {
             self.message = Some(message);
-        } else {
-            pool.give_back(message);
         }
         self.lent = 0..0;
+    }
+
+    /// The message that came in parts, and what of it is to be sent, if that is the last piece, and no other is of it.
+    pub(crate) fn take_last_message(&mut self) -> Option<(Arriving, Range<usize>)> {
+        let (last, others) = self.references.split_last()?;
+        let is_last = last.behind == self.len && self.run_len() == 0;
+        let is_other = |other: &Reference| matches!(other.lies, Lies::Message);
+        if !is_last || matches!(last.lies, Lies::Read) || others.iter().any(is_other) {
+            return None;
+        }
+        let message = self.message.take()?;
+        let Reference { range, .. } = self.references.pop()?;
+        self.referred = self.referred.saturating_sub(range.len());
+        Some((message, range))
     }
 
     /// Appends payload. If it is large and part of what is lent, it is not copied.
@@ -336,14 +348,14 @@ mod tests {
             assert_eq!(cork.len(), expected.len());
         }
         assert_eq!(cork.in_one_piece(&[]).unwrap(), expected);
-        cork.clear(&mut Pool::default());
+        cork.clear();
         assert!(cork.is_empty());
         assert_eq!(cork.memory.capacity(), 0, "so much is not kept");
     }
 
     #[test]
     fn what_is_lent_is_sent_from_where_it_is() {
-        let (mut cork, mut pool) = (Cork::default(), Pool::default());
+        let (mut cork, pool) = (Cork::default(), Pool::default());
         let read = (0..4 * LARGE).map(|i| i.to_le_bytes()[0]).collect::<Vec<_>>();
         for round in 0..2 {
             let mut expected = Vec::new();
@@ -356,12 +368,12 @@ mod tests {
             }
             assert_eq!(cork.references.len(), 3, "what is small is copied");
             for number in [1, 2] {
-                let mut message = Arriving::new(Kind::Binary);
-                message.push(&[number; 2 * LARGE], &mut pool);
+                let mut message = Arriving::new(Kind::Binary, &pool);
+                message.push(&[number; 2 * LARGE]);
                 cork.lend_message(&message);
                 cork.put_payload(&message.bytes()[round..]);
                 expected.extend(&message.bytes()[round..]);
-                cork.take_message(message, &mut pool);
+                cork.take_message(message);
             }
             assert_eq!(cork.references.len(), 4, "one message is referred to");
             cork.put_payload(&vec![7; LARGE]);
@@ -369,7 +381,7 @@ mod tests {
             assert_eq!(cork.len(), expected.len());
             assert_eq!(cork.pieces(&read).collect::<Vec<_>>().concat(), expected);
             assert!(cork.in_one_piece(&read).is_none());
-            cork.clear(&mut pool);
+            cork.clear();
             assert_eq!((cork.len(), cork.pieces(&read).count()), (0, 0));
         }
     }
@@ -415,7 +427,7 @@ mod tests {
             assert_eq!(cork.pieces(&read).collect::<Vec<_>>().concat(), expected);
             assert!(cork.pieces(&read).count() <= crate::outbox::BATCH);
             assert_eq!(cork.in_one_piece(&read).is_some(), (again, other) == (0, 0) || back == 0);
-            cork.clear(&mut Pool::default());
+            cork.clear();
             assert!(cork.is_empty() && cork.in_one_piece(&read) == Some(&[]));
         }
     }

@@ -4,8 +4,10 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::arriving::Arriving;
 use wire::Wire;
 
 /// How many pieces one `writev` sends.
@@ -47,6 +49,8 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 enum Piece {
     Own(Vec<u8>),
+    /// Part of a large message, in the memory that it came to.
+    Message(Arriving, Range<usize>),
     /// Whole frames that others get, too; those before `from` were dropped, or sent and told of.
     Shared {
         bytes: Arc<[u8]>,
@@ -64,6 +68,7 @@ impl Piece {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
+            Self::Message(message, part) => message.bytes().get(part.clone()).unwrap_or_default(),
             Self::Shared { bytes, from, .. } => bytes.get(*from..).unwrap_or_default(),
             Self::Gathered { bytes, from } => bytes.get(*from..).unwrap_or_default(),
         }
@@ -76,7 +81,7 @@ impl Piece {
     /// Becomes one that may not be dropped.
     fn keep(&mut self) {
         match self {
-            Self::Own(_) => {}
+            Self::Own(_) | Self::Message(..) => {}
             Self::Shared { worth, .. } => *worth = Worth::Kept,
             Self::Gathered { bytes, from } => {
                 bytes.drain(..(*from).min(bytes.len()));
@@ -89,6 +94,7 @@ impl Piece {
     fn skip(&mut self, n: usize) {
         match self {
             Self::Own(bytes) => drop(bytes.drain(..n.min(bytes.len()))),
+            Self::Message(_, part) => part.start = part.start.saturating_add(n).min(part.end),
             Self::Shared { from, .. } | Self::Gathered { from, .. } => {
                 *from = from.saturating_add(n)
             }
@@ -99,6 +105,7 @@ impl Piece {
     fn truncate(&mut self, n: usize) {
         match self {
             Self::Own(bytes) => bytes.truncate(n),
+            Self::Message(_, part) => part.end = part.start.saturating_add(n).min(part.end),
             Self::Gathered { bytes, from } => bytes.truncate(from.saturating_add(n)),
             Self::Shared { .. } => {
                 if let Some(kept) =
@@ -184,6 +191,14 @@ impl Outbox {
         match self.pieces.back_mut() {
             Some(Piece::Own(last)) if last.len() < GATHER => last.extend_from_slice(bytes),
             _ => self.pieces.push_back(Piece::Own(bytes.to_vec())),
+        }
+    }
+
+    /// Queues part of a large message.
+    pub(crate) fn push_message(&mut self, message: Arriving, part: Range<usize>) {
+        if !part.is_empty() {
+            self.len = self.len.saturating_add(part.len());
+            self.pieces.push_back(Piece::Message(message, part));
         }
     }
 

@@ -8,7 +8,6 @@ use ws_proto::{CloseCode, Error, Event, Input, Kind, Part, Scratch, State};
 use super::slow::{pass, waiting};
 use crate::Handler;
 use crate::arriving::Arriving;
-use crate::context::Context;
 use crate::peer::{EndedBy, Ending, Peer};
 use crate::record::Last;
 
@@ -149,8 +148,8 @@ fn assemble(
     handler: &mut dyn Handler,
 ) -> Last {
     let begun = peer.extra.as_mut().and_then(|extra| extra.message.take());
-    let mut message = begun.unwrap_or_else(|| Arriving::new(kind));
-    message.push(part.data, &mut peer.context.arriving);
+    let mut message = begun.unwrap_or_else(|| Arriving::new(kind, &peer.context.arriving));
+    message.push(part.data);
     if part.last {
         deliver(message, peer, handler);
         Last::Message
@@ -163,8 +162,7 @@ fn assemble(
 fn deliver(message: Arriving, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
     peer.context.cork.lend_message(&message);
     handler.on_message(peer, message.message());
-    let Context { cork, arriving, .. } = &mut *peer.context;
-    cork.take_message(message, arriving);
+    peer.context.cork.take_message(message);
 }
 
 /// Serves `n` bytes of payload that were read to where the message is put together.

@@ -9,12 +9,14 @@ mod serving;
 mod slow;
 
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
 use crate::ConnectionKind;
+use crate::arriving::Arriving;
 use crate::context::Context;
 use crate::extra::Extra;
 use crate::frame::Frame;
@@ -395,6 +397,11 @@ impl Session {
         if !bytes.is_empty() {
             self.outbox(now).push(bytes);
         }
+    }
+
+    /// Queues part of a message, in the memory that it came to.
+    pub(crate) fn queue_message(&mut self, message: Arriving, part: Range<usize>, now: Instant) {
+        self.outbox(now).push_message(message, part);
     }
 
     /// Queues a frame that other connections get, too, if messages can be sent to this one.

@@ -198,6 +198,7 @@ impl Worker {
             self.pass_on();
             self.flush_dirty();
             self.tell();
+            self.context.arriving.expire(self.context.now);
             if self.stop.is_some_and(|by| self.slots.is_empty() || by <= self.context.now) {
                 self.drop_all();
                 return Ok(());
@@ -214,7 +215,8 @@ impl Worker {
         }
         // Once it stops, there is nothing to drain.
         let drain = self.drain.as_ref().map(Drain::deadline).filter(|_| self.stop.is_none());
-        let moments = [self.exhausted, drain, self.stop].into_iter().flatten();
+        let unused = self.context.arriving.deadline();
+        let moments = [self.exhausted, drain, self.stop, unused].into_iter().flatten();
         let moments = moments.map(|at| at.since(now));
         moments.chain(congested).chain(self.wheel.timeout(now)).min()
     }

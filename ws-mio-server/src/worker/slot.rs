@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
@@ -12,6 +13,7 @@ use slotmap::Key as _;
 use socket2::SockRef;
 
 use crate::context::Context;
+use crate::cork::LARGE;
 use crate::frame::Frame;
 use crate::id::Key;
 use crate::mailbox::Publication;
@@ -177,7 +179,7 @@ impl Slot {
     /// Sends the cork, at once if nothing is queued; the rest is queued. `read` is what was read to.
     #[inline(always)]
     pub(super) fn send_cork(&mut self, context: &mut Context, read: &[u8]) -> io::Result<()> {
-        let Context { cork, arriving, counters, .. } = &mut *context;
+        let Context { cork, counters, .. } = &mut *context;
         if cork.is_empty() {
             return Ok(());
         }
@@ -193,7 +195,7 @@ impl Slot {
         let sent = match self.send(bytes) {
             Ok(n) if n == bytes.len() => {
                 counters.bytes_sent.add_len(n);
-                cork.clear(arriving);
+                cork.clear();
                 return Ok(());
             }
             Ok(n) => n,
@@ -217,7 +219,7 @@ impl Slot {
         context: &mut Context,
         read: &[u8],
     ) -> io::Result<()> {
-        let Context { cork, arriving, counters, now, .. } = &mut *context;
+        let Context { cork, counters, now, .. } = &mut *context;
         while !self.is_tls && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
             let result = match cork.in_one_piece(read) {
@@ -246,13 +248,18 @@ impl Slot {
             if sent > 0 {
                 self.session.begin_queue(first(cork.pieces(read), sent), *now);
             }
+            // What is left of a large message waits where it is.
+            let message = if rest >= LARGE { cork.take_last_message() } else { None };
             for piece in cork.pieces(read) {
                 let skip = sent.min(piece.len());
                 sent = sent.saturating_sub(skip);
                 self.session.queue(piece.get(skip..).unwrap_or_default(), *now);
             }
+            if let Some((message, Range { start, end })) = message {
+                self.session.queue_message(message, start.saturating_add(sent)..end, *now);
+            }
         }
-        cork.clear(arriving);
+        cork.clear();
         if rest > 0 {
             counters.queue(rest);
         }
