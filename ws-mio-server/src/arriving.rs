@@ -231,7 +231,7 @@ mod tests {
     use ws_proto::keepalive::Instant;
 
     fn bytes(from: usize, n: usize) -> Vec<u8> {
-        (from..from + n).map(|i| u8::try_from(i % 251).unwrap()).collect()
+        (from..from.wrapping_add(n)).map(|i| u8::try_from(i % 251).unwrap()).collect()
     }
 
     #[test]
