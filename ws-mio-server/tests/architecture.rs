@@ -60,6 +60,7 @@ fn threads_meet_in_the_mailbox() {
     let locks = [
         "mailbox.rs",
         "admission.rs",
+        "arriving.rs",
         "census.rs",
         "app/http/recent.rs",
         "store/queue.rs",
