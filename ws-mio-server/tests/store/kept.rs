@@ -103,6 +103,8 @@ fn when_one_fails_those_queued_behind_it_do_too() {
         let _ = held.recv();
     });
     let (store, _) = Store::open(&folder.0, on_stored).unwrap();
+    // Should this fail, the thread is let go before it is waited for.
+    let let_go = let_go;
     let results = || -> Vec<(String, u64, bool)> {
         let outcomes = told.recv_timeout(LIMIT).unwrap();
         let tell = |it: &Outcome| (it.room.to_string(), it.offset, it.result.is_ok());
@@ -152,6 +154,8 @@ fn what_waits_is_bounded() {
     });
     let options = Options { max_waiting: 10, max_waiting_bytes: 4000, ..Options::default() };
     let (store, _) = Store::open_with(&folder.0, &options, on_stored).unwrap();
+    // Should this fail, the thread is let go before it is waited for.
+    let let_go = let_go;
     store.append(record("room", 1)).unwrap();
     // From here on, the thread is held.
     assert_eq!(told.recv_timeout(LIMIT).unwrap(), 1);
