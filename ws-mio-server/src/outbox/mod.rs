@@ -1,5 +1,6 @@
 //! What waits to be sent to one peer.
 
+mod piece;
 mod wire;
 
 use std::collections::VecDeque;
@@ -8,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::arriving::Arriving;
+use piece::Piece;
 use wire::Wire;
 
 /// How many pieces one `writev` sends.
@@ -44,78 +46,6 @@ pub(crate) struct Outbox {
     gap: u32,
     /// Messages that were dropped at all.
     dropped: u32,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Own(Vec<u8>),
-    /// Part of a large message, in the memory that it came to.
-    Message(Arriving, Range<usize>),
-    /// Whole frames that others get, too; those before `from` were dropped, or sent and told of.
-    Shared {
-        bytes: Arc<[u8]>,
-        from: usize,
-        worth: Worth,
-    },
-    /// Small frames that may be dropped, copied.
-    Gathered {
-        bytes: Vec<u8>,
-        from: usize,
-    },
-}
-
-impl Piece {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Own(bytes) => bytes,
-            Self::Message(message, part) => message.bytes().get(part.clone()).unwrap_or_default(),
-            Self::Shared { bytes, from, .. } => bytes.get(*from..).unwrap_or_default(),
-            Self::Gathered { bytes, from } => bytes.get(*from..).unwrap_or_default(),
-        }
-    }
-
-    const fn is_droppable(&self) -> bool {
-        matches!(self, Self::Shared { worth: Worth::Droppable, .. } | Self::Gathered { .. })
-    }
-
-    /// Becomes one that may not be dropped.
-    fn keep(&mut self) {
-        match self {
-            Self::Own(_) | Self::Message(..) => {}
-            Self::Shared { worth, .. } => *worth = Worth::Kept,
-            Self::Gathered { bytes, from } => {
-                bytes.drain(..(*from).min(bytes.len()));
-                *self = Self::Own(std::mem::take(bytes));
-            }
-        }
-    }
-
-    /// Loses its first `n` bytes.
-    fn skip(&mut self, n: usize) {
-        match self {
-            Self::Own(bytes) => drop(bytes.drain(..n.min(bytes.len()))),
-            Self::Message(_, part) => part.start = part.start.saturating_add(n).min(part.end),
-            Self::Shared { from, .. } | Self::Gathered { from, .. } => {
-                *from = from.saturating_add(n)
-            }
-        }
-    }
-
-    /// Keeps its first `n` bytes.
-    fn truncate(&mut self, n: usize) {
-        match self {
-            Self::Own(bytes) => bytes.truncate(n),
-            Self::Message(_, part) => part.end = part.start.saturating_add(n).min(part.end),
-            Self::Gathered { bytes, from } => bytes.truncate(from.saturating_add(n)),
-            Self::Shared { .. } => {
-                if let Some(kept) =
-                    self.bytes().get(..n).filter(|kept| kept.len() < self.bytes().len())
-                {
-                    *self = Self::Own(kept.to_vec());
-                }
-            }
-        }
-    }
 }
 
 /// Whether a frame must reach the peer as long as its connection lasts.
