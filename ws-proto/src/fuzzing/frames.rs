@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::{Seen, cut, reference};
 use crate::handshake::Agreed;
 use crate::{
-    Client, Config, Connection, Error, Input, Pongs, Role, Scratch, Server, State, Transport,
+    Client, Config, Connection, Error, Event, Framed, Input, Kind, Message, Part, Pongs, Role,
+    Scratch, Server, State, Transport,
 };
 
 /// What a connection made of its input.
@@ -37,6 +38,7 @@ pub fn frames(flags: u8, limit: u16, sizes: [u8; 4], bytes: &[u8]) {
     if flags & 1 == 0 {
         let server = || Connection::new(Server, config, Agreed::elsewhere());
         check(server, config, Sends::After(flags >> 3), sizes, bytes);
+        check_framed(server, sizes, bytes);
     } else {
         let keys = || [0x37, 0xfa, 0x21, 0x3d];
         let client = || Connection::new(Client(keys), config, Agreed::elsewhere());
@@ -64,6 +66,59 @@ fn check<R: Role>(
     let ended = expected.failure.is_some() || matches!(whole.seen.last(), Some(Seen::Close(..)));
     assert_eq!(whole.state, if ended { State::Closed } else { State::Open });
     assert_eq!(whole.transport == Transport::Keep, !ended);
+}
+
+/// Messages with a frame around them against those without.
+fn check_framed(server: impl Fn() -> Connection<Server>, sizes: [u8; 4], bytes: &[u8]) {
+    let mut plain = run(server(), cut(bytes, &sizes), Sends::Eagerly);
+    let mut framed = run_framed(server(), cut(bytes, &sizes));
+    // Of text that goes wrong no valid beginning is handed out where a whole message was looked for.
+    for Run { seen, error, .. } in [&mut plain, &mut framed] {
+        let is_text =
+            |seen: &mut Seen| matches!(seen, Seen::Data { kind: Kind::Text, last: false, .. });
+        if matches!(error, Some(Error::InvalidUtf8 { .. })) {
+            seen.pop_if(is_text);
+        }
+    }
+    assert_eq!(plain, framed, "a frame shows");
+}
+
+fn run_framed<'b>(mut conn: Connection<Server>, reads: impl Iterator<Item = &'b [u8]>) -> Run {
+    let (mut seen, mut error, mut sent) = (Vec::new(), None, Vec::new());
+    for read in reads {
+        let mut read = read.to_vec();
+        let mut scratch = Scratch::new();
+        let mut input = Input::new(&mut read, &mut scratch);
+        let mut behind = None;
+        loop {
+            if let Some(Framed { message, frame }) = conn.next_framed(&mut input) {
+                let mut expected = Vec::new();
+                let mut server = Connection::new(Server, Config::default(), Agreed::elsewhere());
+                server.send(message, true, &mut expected).expect("a Vec is never full");
+                assert_eq!(frame, expected);
+                assert!(behind.is_none_or(|behind| behind == frame.as_ptr()), "there is a hole");
+                behind = Some(frame.as_ptr_range().end);
+                let (first, last) = (true, true);
+                let event = match message {
+                    Message::Text(data) => Event::Text(Part { data, first, last }),
+                    Message::Binary(data) => Event::Binary(Part { data, first, last }),
+                };
+                Seen::of(event).push_to(&mut seen);
+                continue;
+            }
+            behind = None;
+            match conn.next_event(&mut input) {
+                Ok(Some(event)) => Seen::of(event).push_to(&mut seen),
+                Ok(None) => break,
+                Err(found) => assert_eq!(error.replace(found), None, "a second error"),
+            }
+            conn.poll_transmit(&mut sent).expect("a Vec is never full");
+        }
+        assert!(input.is_empty(), "`Ok(None)`, and there are bytes left");
+        read.fill(0xa5);
+    }
+    conn.poll_transmit(&mut sent).expect("a Vec is never full");
+    Run { seen, error, sent, state: conn.state(), transport: conn.transport() }
 }
 
 /// Reads everything, and sends what is owed as `sends` says, and at the end.
