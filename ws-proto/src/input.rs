@@ -39,8 +39,8 @@ pub(crate) struct Like {
 }
 
 impl Like {
-    /// No message begins like this: it would have to be a continuation.
-    const NOTHING: Self = Self { start: 0, len: 0 };
+    /// An empty binary message: what is guessed must be true of whatever begins like this.
+    const EMPTY: Self = Self { start: u16::from_ne_bytes([0x82, 0x80]), len: 0 };
 }
 
 /// Room for a code point or a control frame that a read boundary cut in two: 125 bytes.
@@ -60,7 +60,7 @@ impl<'b> Input<'b> {
     #[inline]
     #[must_use]
     pub const fn new(bytes: &'b mut [u8], scratch: &'b mut Scratch) -> Self {
-        Self { bytes: Bytes(bytes), gap: 0, is_fresh: true, like: Like::NOTHING, scratch }
+        Self { bytes: Bytes(bytes), gap: 0, is_fresh: true, like: Like::EMPTY, scratch }
     }
 
     /// How many bytes are not consumed yet.

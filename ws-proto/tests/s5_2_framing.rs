@@ -17,7 +17,9 @@ use harness::{
     server_conn,
 };
 use ws_proto::handshake::Agreed;
-use ws_proto::{Client, Config, Connection, Error, Header, Kind, SendError, mask};
+use ws_proto::{
+    Client, Config, Connection, Error, Event, Header, Input, Kind, Scratch, SendError, Server, mask,
+};
 
 #[test]
 fn vectors_of_framing_at_every_chunk_size() {
@@ -226,6 +228,33 @@ fn payload_may_be_read_to_where_the_message_is_to_be() {
             }
             assert_eq!(read(&mut wire[at..].to_vec(), &mut got), 0);
             assert!(last && got == message.as_bytes());
+        }
+    }
+}
+
+/// A shortcut that took what begins like the message before it must not take the first frame for one.
+#[test]
+fn nothing_is_taken_for_granted_of_the_first_frame() {
+    for first in 0..=u8::MAX {
+        for second in [0, 0x80, 0x81] {
+            let bytes = [first, second, 0, 0, 0, 0, 0, 0, 0, 0];
+            let (mut by_events, mut by_frames) = (bytes, bytes);
+            let (mut scratch, mut other) = (Scratch::new(), Scratch::new());
+            let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
+            let mut input = Input::new(&mut by_events, &mut other);
+            let event = conn.next_event(&mut input);
+            let is_message = matches!(event, Ok(Some(Event::Text(_) | Event::Binary(_))));
+            // An empty part that is not the last is none.
+            let is_due = match first {
+                1 | 2 => second == 0x81,
+                0x81 | 0x82 => second != 0,
+                _ => false,
+            };
+            assert_eq!(is_message, is_due, "{bytes:x?}");
+            let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
+            let mut input = Input::new(&mut by_frames, &mut scratch);
+            let is_framed = conn.next_framed(&mut input).is_some();
+            assert_eq!(is_framed, matches!(first, 0x81 | 0x82) && second != 0, "{bytes:x?}");
         }
     }
 }
