@@ -105,6 +105,11 @@ impl Handler for Chat {
         }
     }
 
+    fn on_gap(&mut self, peer: &mut Peer<'_>, _: u32) {
+        // Whoever connects again gets what is missing, or is told how much it is.
+        peer.close(CloseCode::TRY_AGAIN_LATER, "you missed messages: connect again to get them");
+    }
+
     fn on_close(&mut self, peer: &mut Peer<'_>, _: Ending<'_>) {
         if let Some(seat) = self.seats.remove(&peer.id()) {
             // Where all leave because the server stops, nobody is told of each.
