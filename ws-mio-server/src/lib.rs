@@ -34,6 +34,7 @@
 mod admission;
 mod arriving;
 mod auth;
+pub mod backplane;
 mod bucket;
 mod builder;
 mod census;
