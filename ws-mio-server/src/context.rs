@@ -23,6 +23,7 @@ use crate::proxy::Trust;
 use crate::rates::Rates;
 use crate::record::{CloseRecord, Last};
 use crate::route::Routes;
+use crate::session::Inflated;
 use crate::slow::{Patiences, Slowness};
 use crate::tls::Tls;
 use crate::topics::Topics;
@@ -85,6 +86,8 @@ pub(crate) struct Context {
     pub(crate) register: Arc<Register>,
     /// What the connection that is being served has to send: it leaves in one write.
     pub(crate) cork: Cork,
+    /// What messages have inflated to.
+    pub(crate) inflated: Inflated,
     /// Memory for large messages.
     pub(crate) arriving: arriving::Pool,
     pub(crate) topics: Topics,
@@ -155,6 +158,7 @@ impl Context {
             counters,
             ended,
             cork: Cork::default(),
+            inflated: Inflated::default(),
             arriving: arriving::Pool::default(),
             topics: Topics::default(),
             publications: Vec::new(),

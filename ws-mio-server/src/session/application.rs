@@ -148,6 +148,9 @@ fn assemble(
     handler: &mut dyn Handler,
 ) -> Last {
     let begun = peer.extra.as_mut().and_then(|extra| extra.message.take());
+    if peer.deflate.is_some() {
+        peer.context.inflated.add(part.data.len(), peer.context.turn);
+    }
     let mut message = begun.unwrap_or_else(|| Arriving::new(kind, &peer.context.arriving));
     message.push(part.data);
     if part.last {

@@ -1,6 +1,7 @@
 //! One connection from its first byte to its last, without a socket: bytes in, bytes out.
 
 mod answer;
+mod appetite;
 mod application;
 mod asking;
 mod open;
@@ -26,6 +27,7 @@ use crate::listener::Serves;
 use crate::outbox::{Outbox, Worth};
 use crate::rates::OnRate;
 use crate::tls::Stream;
+pub(crate) use appetite::Inflated;
 pub(crate) use application::Application;
 use open::Open;
 pub(crate) use open::Read;
@@ -373,9 +375,12 @@ impl Session {
         matches!(&self.phase, Phase::Open(open) if open.is_open())
     }
 
-    /// Whether the peer's messages may be compressed.
-    pub(crate) const fn is_compressed(&self) -> bool {
-        matches!(&self.phase, Phase::Open(open) if open.deflate().is_some())
+    /// How much is to be read of the peer at a time, if its messages may be compressed.
+    pub(crate) const fn appetite(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Open(open) => open.appetite(),
+            _ => None,
+        }
     }
 
     /// Whether nothing will be sent after what is queued.

@@ -7,6 +7,7 @@ use ws_proto::handshake::Agreed;
 use ws_proto::keepalive::{Due, Instant, Keepalive};
 use ws_proto::{CloseCode, Config, Connection, Parked, Scratch, Server, Sink, State, Transport};
 
+use super::appetite::Appetite;
 use super::application::{Application, serve_in_place};
 use super::slow::{pass, waiting};
 use super::{Fate, Handlers};
@@ -56,6 +57,8 @@ pub(super) struct Open {
     /// When it was opened, in tenths of a second.
     since: u32,
     last: Last,
+    /// How much is read of it at a time, if messages are compressed.
+    appetite: Appetite,
 }
 
 /// A connection between two events: small, unless it owes something.
@@ -144,7 +147,8 @@ impl Open {
             keepalive.closing(now);
         }
         let (connection, since) = (Rested::new(connection), tenths(now));
-        Self { connection, keepalive, deflate, _memory: None, route, since, last: Last::Nothing }
+        let (last, appetite) = (Last::Nothing, Appetite::START);
+        Self { connection, keepalive, deflate, _memory: None, route, since, last, appetite }
     }
 
     /// The same, with memory reserved for it.
@@ -185,7 +189,10 @@ impl Open {
             match (read, deflate) {
                 (Read::Bytes(bytes), None) => handler.serve(bytes, scratch, None, &mut peer),
                 (Read::Bytes(bytes), Some(agreement)) => {
-                    serve_inflated(bytes, scratch, agreement, &mut peer, handler.as_mut());
+                    let read = bytes.len();
+                    let inflated =
+                        serve_inflated(bytes, scratch, agreement, &mut peer, handler.as_mut());
+                    self.appetite.learn(read, inflated);
                 }
                 (Read::InPlace(n), _) => serve_in_place(n, scratch, &mut peer, handler.as_mut()),
             }
@@ -369,12 +376,18 @@ impl Open {
         self.deflate
     }
 
+    /// How much is to be read at a time, if messages may be compressed.
+    pub(super) const fn appetite(&self) -> Option<usize> {
+        if self.deflate.is_some() { Some(self.appetite.bytes()) } else { None }
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.connection.state() == State::Open
     }
 }
 
-/// Serves bytes of a peer whose messages may be compressed, with an inflater of its own or a lent one.
+/// Serves bytes of a peer whose messages may be compressed, with an inflater of its own or a lent one. Returns
+/// how many bytes they have inflated to.
 #[inline(never)]
 fn serve_inflated(
     bytes: &mut [u8],
@@ -382,7 +395,9 @@ fn serve_inflated(
     agreement: Agreement,
     peer: &mut Peer<'_>,
     handler: &mut dyn Application,
-) {
+) -> usize {
+    let turn = peer.context.turn;
+    let before = peer.context.inflated.in_turn(turn);
     let begun = peer.extra.as_mut().and_then(|extra| extra.inflater.take());
     let mut inflater = begun.unwrap_or_else(|| peer.context.pool.inflater(agreement));
     handler.serve(bytes, scratch, Some(&mut inflater), peer);
@@ -391,6 +406,7 @@ fn serve_inflated(
     } else {
         peer.context.pool.give_back(inflater);
     }
+    peer.context.inflated.in_turn(turn).saturating_sub(before)
 }
 
 /// Tenths of a second, which are enough for ages and take little memory: they last for 13 years.

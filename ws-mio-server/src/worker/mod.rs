@@ -41,10 +41,7 @@ use slot::Slot;
 
 /// Every connection of the worker is read into this buffer.
 const BUFFER: usize = 64 * 1024;
-/// What is read at a time of a connection whose messages may be compressed: they may inflate to a thousand
-/// times that, before it is seen whether the peer takes the replies.
-const COMPRESSED: usize = 8 * 1024;
-/// How often a connection may be read from before others have their turn: for 256 KiB, or for 32 KiB that
+/// How often a connection may be read from before others have their turn: for 256 KiB, or for less that
 /// may be compressed.
 const READ_BUDGET: u32 = 4;
 /// How many reads of peers that agree on keys (TLS) there are before those that are open have their turn: each
@@ -86,6 +83,8 @@ pub(crate) struct Worker {
     agreements: u32,
     /// Connections to read from in the next turn.
     ready: Vec<Key>,
+    /// How many of them have inflated enough in this one.
+    satisfied: usize,
     /// Connections for which something was queued in this turn.
     dirty: Vec<Key>,
     /// When the messages to topics were published that were delivered in this turn.
@@ -151,6 +150,7 @@ impl Worker {
             is_behind: false,
             agreements: AGREEMENTS,
             ready: Vec::new(),
+            satisfied: 0,
             dirty: Vec::new(),
             delivered: Vec::new(),
             overflow: mailboxes.iter().map(|_| Overflow::default()).collect(),
@@ -184,11 +184,8 @@ impl Worker {
                 count = count.saturating_add(1);
             }
             self.is_behind &= count == EVENTS;
-            for key in left_over {
-                if let Some(slot) = self.slots.get_mut(key) {
-                    slot.ready = false;
-                    self.read(key, true);
-                }
+            if !left_over.is_empty() {
+                self.read_on(left_over);
             }
             self.accept();
             if !self.is_behind {
@@ -245,6 +242,19 @@ impl Worker {
         }
     }
 
+    /// Reads from those whose turn was over, or did not come; those that have had some of it come last.
+    #[inline(never)]
+    fn read_on(&mut self, mut left_over: Vec<Key>) {
+        let satisfied = mem::take(&mut self.satisfied).min(left_over.len());
+        left_over.rotate_left(satisfied);
+        for key in left_over {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.ready = false;
+                self.read(key, true);
+            }
+        }
+    }
+
     /// Reads from a connection until nothing is left or its budget is spent. A read that does not fill
     /// the buffer has left nothing, unless the peer's end has come, too: `to_the_end`.
     fn read(&mut self, key: Key, to_the_end: bool) {
@@ -262,9 +272,17 @@ impl Worker {
                 return slot.mark_ready(key, &mut self.ready);
             }
             self.agreements = self.agreements.saturating_sub(agreeing.into());
+            let most = match slot.session.appetite() {
+                None => BUFFER,
+                // Others first, those whose messages are compressed, too.
+                Some(_) if self.context.inflated.is_enough(self.context.turn) => {
+                    self.satisfied = self.satisfied.saturating_add((budget < READ_BUDGET).into());
+                    return slot.mark_ready(key, &mut self.ready);
+                }
+                Some(appetite) => appetite,
+            };
             self.context.counters.reads.add_one();
             let (handlers, context) = (&mut self.handlers, &mut self.context);
-            let most = if slot.session.is_compressed() { COMPRESSED } else { BUFFER };
             match slot.receive(&mut self.buffer, most) {
                 Ok(None) => {
                     slot.session.end_of_input(key, handlers, context);
