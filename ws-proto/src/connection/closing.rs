@@ -5,7 +5,7 @@ use super::{Connection, Section};
 use crate::frame::{Control, Opcode};
 use crate::{CloseCode, Error, Full, Role, SendError, Sink};
 
-/// How far the closing handshake is (RFC 6455 §7.1).
+/// How far the closing handshake is (RFC 6455 §7.1). The crate's `STATES.md` has what every event does in every state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum State {

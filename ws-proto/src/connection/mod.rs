@@ -6,6 +6,8 @@ mod controls;
 mod inflate;
 mod receive;
 mod send;
+#[cfg(test)]
+mod states;
 mod whole;
 
 pub use closing::{Closed, State, Transport};
