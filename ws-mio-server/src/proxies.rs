@@ -1,11 +1,10 @@
 //! `ws-mio-server gen`: configurations of proxies that work.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::{GenArgs, Proxy};
+use crate::cli::{Backend, GenArgs, Proxy};
 
 /// The configuration that is asked for.
 pub(crate) fn configuration(args: &GenArgs) -> Result<String, String> {
@@ -22,14 +21,25 @@ fn head(args: &GenArgs) -> String {
     let mut text =
         String::from("# Written by `ws-mio-server gen`. Start each server behind it with\n");
     let protocol = if args.proxy_protocol { " --proxy-protocol" } else { "" };
+    let shared = match args.backend.len() {
+        0 | 1 => "",
+        _ => " --backplane redis://HOST:PORT",
+    };
     for backend in &args.backend {
+        let listen = match backend {
+            Backend::Address(address) => address.to_string(),
+            Backend::Name(_, port) => format!("0.0.0.0:{port}"),
+        };
         // A string takes everything.
         let _ = writeln!(
             text,
-            "#   ws-mio-server --listen {backend} --trusted-proxy ADDRESS-OF-THIS-PROXY{protocol}"
+            "#   ws-mio-server --listen {listen} --trusted-proxy ADDRESS-OF-THIS-PROXY{protocol}{shared}"
         );
     }
     text.push_str("# and a --ping-interval well below the idle timeout here.\n");
+    if !shared.is_empty() {
+        text.push_str("# The same --backplane makes them one: rooms are on all of them, and clients on any.\n");
+    }
     text
 }
 
@@ -86,7 +96,8 @@ server {{
         # What the client says of itself is not passed on.
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_buffering off;
-        proxy_connect_timeout 5s;
+        # What does not answer at all is asked no longer than that by each who comes.
+        proxy_connect_timeout 2s;
         # A server that drains answers 503, one that has stopped nothing: the next one is asked.
         proxy_next_upstream error timeout http_503;
         proxy_read_timeout {idle};
@@ -141,7 +152,7 @@ backend ws_mio_servers
     ))
 }
 
-fn each(backends: &[SocketAddr], line: impl Fn(&SocketAddr, usize) -> String) -> String {
+fn each(backends: &[Backend], line: impl Fn(&Backend, usize) -> String) -> String {
     backends.iter().zip(1..).map(|(backend, number)| line(backend, number)).collect()
 }
 

@@ -11,173 +11,19 @@
     reason = "tests may panic"
 )]
 
+#[path = "common/balancer.rs"]
+mod balancer;
 mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use balancer::{Folder, LIMIT, PROGRAM, Process, Proxy, Server, free};
 use rustix::process::{Pid, Signal, kill_process};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ws-mio-server");
-
-/// How long anything may take until the test has failed.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// A folder that is gone with the test.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("ws-mio-server-{name}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let file = self.0.join(name);
-        fs::write(&file, text).unwrap();
-        file.into_os_string().into_string().unwrap()
-    }
-}
-
-/// A process that ends with the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
-        let _ = self.0.wait();
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Proxy {
-    Nginx,
-    Haproxy,
-}
-
-impl Proxy {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Nginx => "nginx",
-            Self::Haproxy => "haproxy",
-        }
-    }
-
-    /// The program, if this machine has it.
-    fn program(self) -> Option<PathBuf> {
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::env::split_paths(&folders).chain(["/usr/sbin".into()]);
-        let found = folders.map(|folder| folder.join(self.name())).find(|file| file.exists());
-        if found.is_none() {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "{} is missing; CI must install it",
-                self.name()
-            );
-            eprintln!("skipped: no {} on this machine", self.name());
-        }
-        found
-    }
-
-    /// Starts the program with the configuration that the command writes.
-    fn start(
-        self,
-        program: &Path,
-        folder: &Folder,
-        listen: SocketAddr,
-        arguments: &[&str],
-    ) -> Process {
-        let listen = listen.to_string();
-        let arguments = [&["gen", self.name(), "--listen", &listen], arguments].concat();
-        let output = Command::new(PROGRAM).args(&arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let written = String::from_utf8(output.stdout).unwrap();
-        let mut command = Command::new(program);
-        match self {
-            Self::Nginx => {
-                let include = folder.write("ws.conf", &written);
-                let at = folder.0.display();
-                let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                    .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))
-                    .concat();
-                let main = format!(
-                    "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\nevents {{}}\n\
-                     http {{ access_log off;\n{temporary}include {include};\n}}\n"
-                );
-                command.arg("-e").arg(folder.0.join("error.log"));
-                command.arg("-c").arg(folder.write("nginx.conf", &main)).arg("-p").arg(&folder.0);
-            }
-            Self::Haproxy => {
-                command.arg("-db").arg("-f").arg(folder.write("haproxy.cfg", &written));
-            }
-        }
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut process = Process(child.unwrap());
-        let begun = Instant::now();
-        while TcpStream::connect(listen.as_str()).is_err() {
-            assert!(begun.elapsed() < LIMIT, "{self:?} does not listen");
-            assert!(
-                process.0.try_wait().unwrap().is_none(),
-                "{self:?} ended; it was to run\n{written}"
-            );
-            thread::sleep(Duration::from_millis(10));
-        }
-        process
-    }
-}
-
-/// A server behind a proxy.
-struct Server {
-    process: Process,
-    address: SocketAddr,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
-        command.args(["--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1"]).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let page =
-            lines.find_map(|line| line.trim().strip_prefix("page    http://").map(str::to_owned));
-        let address = page.unwrap().trim_end_matches('/').parse().unwrap();
-        lines.find(|line| line.contains("Ctrl-C")).unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Self { process: Process(child), address, log }
-    }
-
-    /// The next line of the log that has all of these parts.
-    fn logs(&mut self, parts: &[&str]) {
-        let mut seen = String::new();
-        loop {
-            let start = seen.len();
-            assert_ne!(self.log.read_line(&mut seen).unwrap(), 0, "{parts:?} is not in {seen}");
-            if parts.iter().all(|part| seen[start..].contains(part)) {
-                return;
-            }
-        }
-    }
-}
-
-/// A port that is free now.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// A client whose input stays open.
 struct Client(Process, BufReader<std::process::ChildStdout>);
@@ -369,6 +215,75 @@ fn servers_behind_nginx_are_restarted_one_after_the_other() {
 #[test]
 fn servers_behind_haproxy_are_restarted_one_after_the_other() {
     check_rolling_restart(Proxy::Haproxy);
+}
+
+/// One of three servers behind a proxy is killed: those whom it had are let in at once, and nobody who comes is
+/// turned away, before it is there again and afterwards.
+fn check_killed(proxy: Proxy) {
+    let Some(program) = proxy.program() else { return };
+    let folder = Folder::new(&format!("killed-{}", proxy.name()));
+    let mut servers: Vec<_> = (0..3).map(|_| Server::start(&["--workers", "1"])).collect();
+    let backends: Vec<_> = servers.iter().map(|server| server.address.to_string()).collect();
+    let arguments: Vec<_> = backends.iter().flat_map(|backend| ["--backend", backend]).collect();
+    let listen = free();
+    let _proxy = proxy.start(&program, &folder, listen, &arguments);
+    let come = || {
+        let mut client = common::Client::connect(listen);
+        client.write(common::request("/echo").as_bytes());
+        let head = client.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{proxy:?}: {head}");
+        client.echo("let in");
+        client
+    };
+    let mut clients: Vec<_> = (0..30).map(|_| come()).collect();
+    let at = servers[1].address;
+    let process = &mut servers[1].process;
+    kill_process(Pid::from_child(&process.0), Signal::KILL).unwrap();
+    process.0.wait().unwrap();
+    // Whose server it was sees the end; all others have noticed nothing.
+    let mut gone = 0;
+    for client in &mut clients {
+        client.send(common::TEXT, b"anybody?");
+        match client.next() {
+            Some(frame) => assert_eq!(frame.payload, b"anybody?"),
+            None => gone += 1,
+        }
+    }
+    assert!((5..=15).contains(&gone), "{proxy:?}: {gone} of 30 were on one of three servers");
+    clients.extend((0..gone).map(|_| come()));
+    servers[1] = Server::start(&["--workers", "1", "--listen", &at.to_string()]);
+    clients.extend((0..30).map(|_| come()));
+    drop(clients);
+}
+
+#[test]
+fn one_of_three_servers_behind_nginx_is_killed() {
+    check_killed(Proxy::Nginx);
+}
+
+#[test]
+fn one_of_three_servers_behind_haproxy_is_killed() {
+    check_killed(Proxy::Haproxy);
+}
+
+#[test]
+fn servers_may_have_names() {
+    for proxy in ["nginx", "haproxy"] {
+        let backends =
+            ["--backend", "ws-1:8080", "--backend", "ws-2.example:81", "--backend", "[::1]:1"];
+        let arguments = [&["gen", proxy], &backends[..]].concat();
+        let output = Command::new(PROGRAM).args(&arguments).output().unwrap();
+        let written = String::from_utf8(output.stdout).unwrap();
+        for server in [" ws-1:8080 ", " ws-2.example:81 ", " [::1]:1 ", "--listen 0.0.0.0:81 "] {
+            assert!(written.contains(server), "{server} is missing in {written}");
+        }
+    }
+    for name in ["ws-1", "ws-1:0", "ws-1:65536", ":80", "1.2.3:80", "a b:80", "a;b:80", "a\n:80"] {
+        let output = Command::new(PROGRAM).args(["gen", "nginx", "--backend", name]).output();
+        let output = output.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains("such as"), "{name}: {stderr}");
+    }
 }
 
 #[test]

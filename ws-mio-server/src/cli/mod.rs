@@ -6,7 +6,7 @@ mod token;
 mod values;
 
 pub(crate) use connect::ConnectArgs;
-pub(crate) use proxies::{GenArgs, Proxy};
+pub(crate) use proxies::{Backend, GenArgs, Proxy};
 pub(crate) use token::TokenArgs;
 
 use std::path::PathBuf;

@@ -1,7 +1,9 @@
 //! The arguments of what writes configurations of proxies.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -17,9 +19,9 @@ pub(crate) struct GenArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:80")]
     pub(crate) listen: SocketAddr,
 
-    /// Where a server listens; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    pub(crate) backend: Vec<SocketAddr>,
+    /// Where a server listens; may be given several times. A name is looked up when the proxy starts
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) backend: Vec<Backend>,
 
     /// Speak TLS with the certificate of this PEM file; for haproxy, its key must be in it, too
     #[arg(long, value_name = "FILE")]
@@ -47,7 +49,45 @@ pub(crate) enum Proxy {
     Haproxy,
 }
 
+/// Where a server listens: an address, or a name that the proxy looks up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Address(SocketAddr),
+    Name(String, u16),
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let due =
+            || format!("{text:?} is no HOST:PORT, such as 10.0.0.1:8080, [::1]:8080 or ws-1:8080");
+        let (name, port) = text.rsplit_once(':').ok_or_else(due)?;
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let is_name = (1..=253).contains(&name.len()) && name.bytes().all(known);
+        // Four numbers that are no address are a mistake, not a name.
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match port.parse() {
+            Ok(port @ 1..) if is_name && !is_number => Ok(Self::Name(name.to_owned(), port)),
+            _ => Err(due()),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
+}
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   ws-mio-server gen nginx --listen 0.0.0.0:443 --certificate /etc/ssl/a.pem --key /etc/ssl/a.key > ws.conf
-  ws-mio-server gen haproxy --backend 10.0.0.1:8080 --backend 10.0.0.2:8080 --proxy-protocol > haproxy.cfg";
+  ws-mio-server gen haproxy --backend 10.0.0.1:8080 --backend 10.0.0.2:8080 --proxy-protocol > haproxy.cfg
+  ws-mio-server gen nginx --backend ws-1:8080 --backend ws-2:8080 --backend ws-3:8080 > ws.conf";
