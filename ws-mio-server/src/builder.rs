@@ -18,6 +18,7 @@ use crate::http::{Check, Service};
 use crate::listener::Adopted;
 use crate::proxy::Trust;
 use crate::rates::{OnRate, Rates};
+use crate::recording::Wish;
 use crate::route::{Route, Routes};
 use crate::session::Application;
 use crate::slow::{OnSlow, Patience, SlowPeers, Slowness};
@@ -44,6 +45,8 @@ pub struct Builder {
     metrics: Vec<String>,
     pub(crate) workers: Option<u16>,
     pub(crate) remembered: usize,
+    /// How connections are recorded, if they are.
+    pub(crate) recorded: Option<Wish>,
     pub(crate) settings: Settings,
     pub(crate) policy: Policy,
     on_denied: OnDenied,
@@ -73,6 +76,7 @@ impl Builder {
             tls_addresses: Vec::new(),
             metrics: Vec::new(),
             workers: None,
+            recorded: None,
             remembered: 0,
             settings: Settings {
                 max_message: 1024 * 1024,
@@ -216,6 +220,15 @@ impl Builder {
     /// ([`Handle::ended`](crate::Handle::ended)). Default: none.
     pub const fn remember_ended(mut self, most: usize) -> Self {
         self.remembered = most;
+        self
+    }
+
+    /// Records what each connection says in a file of its own in this directory, which is made if there is none:
+    /// at most `each` bytes of a connection and `all` of those in the directory, what is there already included.
+    /// Tokens, cookies, queries and bodies of requests are left out; messages are not. It costs several system
+    /// calls for each read and each write. Default: nothing is recorded.
+    pub fn record(mut self, directory: impl Into<PathBuf>, each: u64, all: u64) -> Self {
+        self.recorded = Some(Wish { directory: directory.into(), each, all });
         self
     }
 

@@ -22,6 +22,7 @@ use crate::peer::Ending;
 use crate::proxy::Trust;
 use crate::rates::Rates;
 use crate::record::{CloseRecord, Last};
+use crate::recording::Recorder;
 use crate::route::Routes;
 use crate::session::Inflated;
 use crate::slow::{Patiences, Slowness};
@@ -84,6 +85,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Metrics,
     /// Who is here, on all workers.
     pub(crate) register: Arc<Register>,
+    /// What records connections, if anything does.
+    pub(crate) recorder: Option<Arc<Recorder>>,
     /// What the connection that is being served has to send: it leaves in one write.
     pub(crate) cork: Cork,
     /// What messages have inflated to.
@@ -133,6 +136,7 @@ pub(crate) struct Common {
     pub(crate) admin: Arc<Routes>,
     pub(crate) metrics: Metrics,
     pub(crate) register: Arc<Register>,
+    pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) policy: Policy,
 }
 
@@ -155,6 +159,7 @@ impl Context {
             admin: Arc::clone(&common.admin),
             metrics: common.metrics.clone(),
             register: Arc::clone(&common.register),
+            recorder: common.recorder.clone(),
             counters,
             ended,
             cork: Cork::default(),

@@ -12,6 +12,7 @@ use crate::arriving::Arriving;
 use crate::outbox::Outbox;
 use crate::rates::Spent;
 use crate::record::Cause;
+use crate::recording::Recording;
 use crate::route::Params;
 use crate::slow::Patience;
 use crate::tls::Stream;
@@ -29,6 +30,8 @@ pub(crate) struct Extra {
     pub(crate) spent: Option<Box<Spent>>,
     /// How it is encrypted, if it is.
     pub(crate) tls: Option<Box<Stream>>,
+    /// How it is recorded, if it is.
+    pub(crate) recording: Option<Box<Recording>>,
     /// Why this end has begun to close the connection.
     pub(crate) cause: Option<Box<Cause>>,
     pub(crate) topics: Vec<Arc<str>>,
@@ -52,6 +55,7 @@ impl Extra {
             && self.place.is_none()
             && self.spent.is_none()
             && self.tls.is_none()
+            && self.recording.is_none()
             && self.cause.is_none()
             && self.topics.is_empty()
             && self.outbox.is_idle()

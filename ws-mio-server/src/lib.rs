@@ -64,6 +64,11 @@ mod proxy;
 mod query;
 mod rates;
 mod record;
+#[cfg(not(feature = "_settings"))]
+mod recording;
+#[cfg(feature = "_settings")]
+#[doc(hidden)]
+pub mod recording;
 mod route;
 mod server;
 mod session;

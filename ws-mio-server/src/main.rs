@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use ws_mio_server::recording;
 use ws_mio_server::settings::{Settings, Sources, reference};
 
 use cli::{Cli, Command, ServeCommand};
@@ -49,8 +50,16 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<ExitCode, String> {
         Some(Command::Connect(args)) => return connect::run(args),
         Some(Command::Gen(args)) => print!("{}", proxies::configuration(args)?),
         Some(Command::Token(args)) => token::run(args)?,
+        Some(Command::Replay(args)) => replay(&args.file)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn replay(file: &Path) -> Result<(), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let recording = fs::read_to_string(file).map_err(|error| failed(&error))?;
+    print!("{}", recording::replay::replay(&recording).map_err(|error| failed(&error))?);
+    Ok(())
 }
 
 fn serve(args: &ServeCommand, matches: &ArgMatches) -> Result<(), String> {

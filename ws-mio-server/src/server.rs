@@ -18,6 +18,7 @@ use crate::http::Services;
 use crate::listener::{Adopted, Listeners};
 use crate::mailbox::Mailbox;
 use crate::metrics::{Counters, Metrics};
+use crate::recording::Recorder;
 use crate::worker::{WAKER, Worker};
 use crate::{Handle, StartError};
 
@@ -68,6 +69,11 @@ impl Builder {
         if let Some(address) = server.admin_address {
             listeners.bind(address, Adopted::Admin)?;
         }
+        let recorder = server.recorded.map(|wish| {
+            let directory = wish.directory.clone();
+            Recorder::new(wish).map_err(|error| StartError::Record(directory, error))
+        });
+        let recorder = recorder.transpose()?.map(Arc::new);
         let mut mailboxes = Vec::new();
         let mut polls = Vec::new();
         for _ in 0..workers {
@@ -92,6 +98,7 @@ impl Builder {
             admin: Arc::new(server.admin),
             metrics,
             register: Arc::default(),
+            recorder,
             policy: server.policy,
         };
         let draining = Arc::new(AtomicUsize::new(usize::from(workers)));

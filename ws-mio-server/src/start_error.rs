@@ -21,6 +21,8 @@ pub enum StartError {
     BindUnix(PathBuf, io::Error),
     /// A socket that was to be adopted, by its number from 1 on, and why it can't be.
     Adopt(usize, io::Error),
+    /// A directory in which connections were to be recorded, and why they can't be.
+    Record(PathBuf, io::Error),
     /// Addresses for TLS, and no certificate for them.
     Certificate,
     /// The operating system refused an event loop.
@@ -45,6 +47,9 @@ impl fmt::Display for StartError {
             Self::Adopt(number, error) => {
                 write!(f, "socket {number} of those that were passed can't be served: {error}")
             }
+            Self::Record(path, error) => {
+                write!(f, "connections can't be recorded in {}: {error}", path.display())
+            }
             Self::Certificate => f.write_str("there is no certificate for TLS"),
             Self::System(error) => write!(f, "the event loop could not be made: {error}"),
         }
@@ -57,6 +62,7 @@ impl std::error::Error for StartError {
             Self::Bind(_, error)
             | Self::BindUnix(_, error)
             | Self::Adopt(_, error)
+            | Self::Record(_, error)
             | Self::System(error) => Some(error),
             Self::Route(..) | Self::Workers(_) | Self::Address(..) | Self::Certificate => None,
         }

@@ -58,6 +58,14 @@ pub(crate) struct PrintArgs {
     pub(crate) serve: ServeCommand,
 }
 
+/// What is replayed.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The recording of one connection
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the server, as without a command
@@ -75,10 +83,21 @@ pub(crate) enum Command {
     /// Make a token to try a server that requires one
     #[command(after_help = token::EXAMPLES, allow_negative_numbers = true)]
     Token(TokenArgs),
+    /// Go through what `--record` has written with the protocol core, and tell what it makes of it
+    #[command(after_help = REPLAY)]
+    Replay(ReplayArgs),
     /// Print a configuration of nginx or haproxy, to stand in front of servers
     #[command(after_help = proxies::EXAMPLES)]
     Gen(GenArgs),
 }
+
+const REPLAY: &str = "\
+Examples:
+  ws-mio-server --record recordings
+  ws-mio-server replay recordings/1764301000-000003.rec
+
+Each line is a time in seconds since the connection was accepted, who it is about, and what was said.
+Move the file into ws-mio-server/tests/recordings, and it is a test.";
 
 const EXAMPLES: &str = "\
 Sizes: 64KiB, 16MiB, 1000000. Times: 500ms, 5s, 2m.

@@ -79,6 +79,7 @@ fn run(bytes: &[u8], size: usize) -> (Vec<Asked>, String, bool) {
         admin: Arc::new(builder.admin),
         metrics,
         register: Arc::default(),
+        recorder: None,
         paths: builder.paths.into(),
         policy: builder.policy,
     };

@@ -26,6 +26,7 @@ use crate::id::Key;
 use crate::listener::Serves;
 use crate::outbox::{Outbox, Worth};
 use crate::rates::OnRate;
+use crate::recording::Recording;
 use crate::tls::Stream;
 pub(crate) use appetite::Inflated;
 pub(crate) use application::Application;
@@ -488,6 +489,15 @@ impl Session {
 
     pub(crate) fn put_tls(&mut self, tls: Box<Stream>) {
         self.extra.get_or_insert_default().tls = Some(tls);
+    }
+
+    /// How the connection is recorded, if it is, to be put back after use.
+    pub(crate) fn take_recording(&mut self) -> Option<Box<Recording>> {
+        self.extra.as_mut()?.recording.take()
+    }
+
+    pub(crate) fn put_recording(&mut self, recording: Box<Recording>) {
+        self.extra.get_or_insert_default().recording = Some(recording);
     }
 
     /// Subscribes the peer to a topic, if messages can be sent to it.

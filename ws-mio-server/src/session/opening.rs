@@ -173,6 +173,10 @@ impl Opening {
         };
         let Opened { route, params, deflate, memory, identity, place, connection } = opened;
         context.counters.accepted.add_one();
+        if let Some(recording) = extra.as_mut().and_then(|extra| extra.recording.as_mut()) {
+            let most = context.settings.max_message;
+            recording.opened(head.len(), rest.len(), most, deflate, context.turn);
+        }
         if !params.is_empty() {
             extra.get_or_insert_default().params = params;
         }

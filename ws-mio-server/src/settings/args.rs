@@ -205,6 +205,21 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub(super) log_format: LogFormat,
 
+    /// Record what each connection says in a file of its own in this directory, to be replayed
+    ///
+    /// Tokens, cookies, queries and bodies of requests are left out; messages are not. `ws-mio-server replay FILE` goes
+    /// through a file. Nothing is ever deleted.
+    #[arg(long, value_name = "DIRECTORY")]
+    record: Option<PathBuf>,
+
+    /// How much is recorded of a connection
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size)]
+    record_each: u64,
+
+    /// How large the recordings in the directory may be together; what is there when the server starts counts
+    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = size)]
+    record_all: u64,
+
     /// What the log tells: connections that ended well are told of at debug, others at info
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(super) log_level: LogLevel,

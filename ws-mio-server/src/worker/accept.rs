@@ -122,6 +122,11 @@ impl Worker {
                                 }
                             }
                         }
+                        if let Some(recorder) = &self.context.recorder
+                            && let Some(recording) = recorder.begin(self.context.turn)
+                        {
+                            slot.record(recording);
+                        }
                         let key = self.slots.insert(slot);
                         let Some(slot) = self.slots.get_mut(key) else { continue };
                         if let Err(error) = slot.register(key, &self.poll) {

@@ -1,6 +1,7 @@
 //! The event loop of one worker, which joins sockets, sessions, topics and time.
 
 mod accept;
+mod apart;
 mod drain;
 mod exchange;
 mod report;
@@ -232,7 +233,7 @@ impl Worker {
             && let Some(slot) = self.slots.get_mut(key)
         {
             slot.blocked = false;
-            if slot.session.queued() > 0 || slot.is_tls {
+            if slot.session.queued() > 0 || slot.is_apart {
                 self.flush(key);
             }
         }
@@ -339,7 +340,8 @@ impl Worker {
         if mem::take(&mut self.context.has_begun_stream) {
             slot.bound_silence(&self.context);
         }
-        let sent = sent.and_then(|()| if slot.is_tls { slot.flush(&self.context) } else { Ok(()) });
+        let sent =
+            sent.and_then(|()| if slot.is_apart { slot.flush(&self.context) } else { Ok(()) });
         if sent.is_err() {
             self.context.clear_cork();
             self.remove(key);
@@ -375,14 +377,14 @@ impl Worker {
         }
         slot.paused |= queued > HIGH_WATER && slot.owed(&self.context) > HIGH_WATER;
         if queued == 0 && slot.session.is_ended() {
-            if slot.is_tls {
+            if slot.is_apart {
                 slot.close_tls();
             }
             return self.remove(key);
         }
         if queued == 0 && slot.session.is_ending() && !slot.finished {
             slot.finished = true;
-            if slot.is_tls {
+            if slot.is_apart {
                 slot.close_tls();
             }
             if slot.stream.shutdown(Shutdown::Write).is_err() {
@@ -396,6 +398,7 @@ impl Worker {
     fn remove(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.session.lost(key, &mut self.handlers, &mut self.context);
+        slot.end_recording(&self.context);
         report(slot, &mut self.context);
         let rest = slot.session.rest();
         self.context.counters.drops.add(DropCause::Ended, rest);

@@ -18,6 +18,7 @@ use crate::frame::Frame;
 use crate::id::Key;
 use crate::mailbox::Publication;
 use crate::outbox::{BATCH, Worth};
+use crate::recording::Recording;
 use crate::session::{Read, Session};
 use crate::timer::{Tick, Wheel};
 
@@ -31,8 +32,8 @@ pub(super) struct Slot {
     pub(super) timer: Tick,
     /// Whether it is a Unix socket.
     pub(super) is_local: bool,
-    /// Whether it is encrypted: then the session has how.
-    pub(super) is_tls: bool,
+    /// Whether it is encrypted or recorded: then the session has how.
+    pub(super) is_apart: bool,
     /// Whether the peer is not read from because of what it has not taken.
     pub(super) paused: bool,
     /// Whether the peer is not read from because it has sent more than it may.
@@ -54,7 +55,7 @@ impl Slot {
             session,
             timer: Tick::NEVER,
             is_local: false,
-            is_tls: false,
+            is_apart: false,
             paused: false,
             delayed: false,
             blocked: false,
@@ -101,9 +102,18 @@ impl Slot {
         buffer: &'b mut [u8],
         most: usize,
     ) -> io::Result<Option<(Read<'b>, bool)>> {
-        if self.is_tls {
-            return self.receive_tls(buffer, most);
+        if self.is_apart {
+            return self.receive_apart(buffer, most);
         }
+        self.receive_plain(buffer, most)
+    }
+
+    #[inline(always)]
+    pub(super) fn receive_plain<'b>(
+        &mut self,
+        buffer: &'b mut [u8],
+        most: usize,
+    ) -> io::Result<Option<(Read<'b>, bool)>> {
         let buffer = buffer.get_mut(..most).unwrap_or_default();
         let recv = |buffer: &mut [u8]| net::recv(&self.stream, buffer, RecvFlags::empty());
         if let Some(room) = self.session.room() {
@@ -127,7 +137,7 @@ impl Slot {
     /// Whether nothing follows from a read of this turn but that its replies were sent. The only deadline of a
     /// connection that is open and owes nothing is that of its next ping.
     pub(super) fn is_at_ease(&self, next_ping: Tick) -> bool {
-        !(self.paused | self.delayed | self.is_tls)
+        !(self.paused | self.delayed | self.is_apart)
             && self.timer <= next_ping
             && self.session.is_open()
             && self.session.queued() == 0
@@ -184,7 +194,7 @@ impl Slot {
             return Ok(());
         }
         // What is encrypted is queued before it is.
-        if self.is_tls || self.session.queued() > 0 {
+        if self.is_apart || self.session.queued() > 0 {
             return self.send_cork_in_parts(0, context, read);
         }
         let Some(bytes) = cork.in_one_piece(read) else {
@@ -220,7 +230,7 @@ impl Slot {
         read: &[u8],
     ) -> io::Result<()> {
         let Context { cork, counters, now, .. } = &mut *context;
-        while !self.is_tls && self.session.queued() == 0 && sent < cork.len() {
+        while !self.is_apart && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
             let result = match cork.in_one_piece(read) {
                 Some(bytes) => self.send(bytes.get(sent..).unwrap_or_default()),
@@ -326,9 +336,18 @@ impl Slot {
 
     /// Sends what is queued until nothing is left or the kernel takes no more.
     pub(super) fn flush(&mut self, context: &Context) -> io::Result<()> {
-        if self.is_tls {
-            return self.flush_tls(context);
+        if self.is_apart {
+            return self.flush_apart(context);
         }
+        self.flush_plain(context, None)
+    }
+
+    #[inline(always)]
+    pub(super) fn flush_plain(
+        &mut self,
+        context: &Context,
+        mut recording: Option<&mut Recording>,
+    ) -> io::Result<()> {
         while let Some(outbox) = self.session.waiting().filter(|outbox| !outbox.is_empty()) {
             if self.blocked {
                 break;
@@ -340,12 +359,16 @@ impl Slot {
                 break;
             }
             context.counters.writes.add_one();
-            let sent = match slices.get(..filled).unwrap_or_default() {
+            let slices = slices.get(..filled).unwrap_or_default();
+            let sent = match slices {
                 [only] => self.send(only),
                 slices => self.send_all(slices),
             };
             match sent {
                 Ok(n) => {
+                    if let Some(recording) = &mut recording {
+                        recording.sent(slices, n, context.turn);
+                    }
                     context.counters.bytes_sent.add_len(n);
                     context.counters.unqueue(n);
                     self.session.sent(n, context.now);

@@ -11,6 +11,7 @@ use super::slot::Slot;
 use crate::context::Context;
 use crate::id::Key;
 use crate::outbox::BATCH;
+use crate::recording::Recording;
 use crate::session::Read;
 use crate::tls::{Failure, Stream};
 
@@ -20,18 +21,18 @@ const ENCRYPTED: usize = 16 * 1024;
 impl Slot {
     /// All that is read and sent from here on goes through TLS.
     pub(super) fn encrypt(&mut self, stream: Stream) {
-        self.is_tls = true;
+        self.is_apart = true;
         self.session.put_tls(Box::new(stream));
     }
 
     /// Whether the peer has yet to agree on keys, which takes the most time of all that it may ask for.
     pub(super) fn is_agreeing(&self) -> bool {
-        self.is_tls && self.session.tls().is_some_and(Stream::is_handshaking)
+        self.is_apart && self.session.tls().is_some_and(Stream::is_handshaking)
     }
 
     /// Bytes that wait to be sent, and something for those that wait encrypted.
     pub(super) fn unsent(&self) -> usize {
-        let encrypted = self.is_tls && self.session.tls().is_some_and(Stream::wants_write);
+        let encrypted = self.is_apart && self.session.tls().is_some_and(Stream::wants_write);
         self.session.queued().saturating_add(encrypted.into())
     }
 
@@ -76,14 +77,23 @@ impl Slot {
     }
 
     /// Encrypts what is queued, and sends it, until nothing is left or the kernel takes no more.
-    pub(super) fn flush_tls(&mut self, context: &Context) -> io::Result<()> {
+    pub(super) fn flush_tls(
+        &mut self,
+        context: &Context,
+        recording: Option<&mut Recording>,
+    ) -> io::Result<()> {
         let Some(mut tls) = self.session.take_tls() else { return Ok(()) };
-        let result = self.flush_by(&mut tls, context);
+        let result = self.flush_by(&mut tls, context, recording);
         self.session.put_tls(tls);
         result
     }
 
-    fn flush_by(&mut self, tls: &mut Stream, context: &Context) -> io::Result<()> {
+    fn flush_by(
+        &mut self,
+        tls: &mut Stream,
+        context: &Context,
+        mut recording: Option<&mut Recording>,
+    ) -> io::Result<()> {
         if let Some(version) = tls.take_agreed() {
             context.counters.tls_agreed.add(version);
         }
@@ -99,7 +109,8 @@ impl Slot {
             let mut slices = [io::IoSlice::new(&[]); BATCH];
             let filled = outbox.slices(&mut slices);
             let mut taken: usize = 0;
-            for slice in slices.get(..filled).unwrap_or_default() {
+            let slices = slices.get(..filled).unwrap_or_default();
+            for slice in slices {
                 let n = tls.write(slice);
                 taken = taken.saturating_add(n);
                 if n < slice.len() {
@@ -108,6 +119,9 @@ impl Slot {
             }
             if taken == 0 {
                 break;
+            }
+            if let Some(recording) = &mut recording {
+                recording.sent(slices, taken, context.turn);
             }
             context.counters.unqueue(taken);
             self.session.sent(taken, context.now);

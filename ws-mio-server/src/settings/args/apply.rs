@@ -54,7 +54,10 @@ impl ServeArgs {
             .deflate_level(self.deflate_level)
             .deflate_window(self.deflate_window)
             .deflate_memory(usize::try_from(self.deflate_memory).unwrap_or(usize::MAX));
-        let mut builder = builder;
+        let mut builder = match &self.record {
+            Some(directory) => builder.record(directory, self.record_each, self.record_all),
+            None => builder,
+        };
         for (path, slow) in &self.slow_peers {
             if !builder.paths.contains(path) {
                 let known = builder.paths.join(", ");
