@@ -196,8 +196,9 @@ fn first_line(stream: &mut dyn Stream, body: &mut Vec<u8>, fields: &[Field<'_>])
     let due = field("Content-Length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut buffer = [0; BODY];
     while body.len() < BODY.min(due) && !body.contains(&b'\n') {
-        match stream.read(&mut buffer) {
-            Ok(n @ 1..) => body.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+        let room = buffer.get_mut(body.len()..).unwrap_or_default();
+        match stream.read(room) {
+            Ok(n @ 1..) => body.extend_from_slice(room.get(..n).unwrap_or_default()),
             // The status tells enough.
             _ => break,
         }

@@ -197,12 +197,20 @@ impl<'a> Talk<'a> {
                 Ok(Some(event)) => self.event(event, &mut messages),
                 Err(error) => self.violation(error),
             }
-            // A vector takes everything. Once an event: only the newest ping is owed a pong.
-            let _ = self.connection.poll_transmit(&mut self.out);
+            self.answer();
         }
         self.scratch = scratch;
         self.messages = messages;
         self.deflate = deflate;
+    }
+
+    /// Puts what the core owes to what waits to be sent. While the server takes little of that, the core keeps it:
+    /// only the newest ping is owed a pong.
+    fn answer(&mut self) {
+        if self.out.len().saturating_sub(self.sent) < HIGH_WATER {
+            // A vector takes everything.
+            let _ = self.connection.poll_transmit(&mut self.out);
+        }
     }
 
     fn event(&mut self, event: Event<'_>, messages: &mut Assembler<Vec<u8>>) {
@@ -379,6 +387,10 @@ impl<'a> Talk<'a> {
         }
         self.out.clear();
         self.sent = 0;
+        self.answer();
+        if !self.is_sent() {
+            return self.write();
+        }
         match self.transport.flush() {
             Ok(()) => false,
             Err(error) => self.write_failed(&error),
