@@ -53,6 +53,10 @@ pub(super) struct Counts {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) counts: Counts,
+    /// How many bytes messages have at least.
+    pub(super) size: usize,
+    /// What stands in the name of the first room.
+    pub(super) first_room: usize,
     epochs: Vec<String>,
     /// What each id of a room says.
     heard: HashMap<(usize, Place), usize>,
@@ -104,6 +108,16 @@ impl Ledger {
         let (at, none) = (Instant::now(), Vec::new);
         self.said.push(Said { room, at, node, acknowledged: none(), heard: none() });
         self.said.len() - 1
+    }
+
+    /// What stands in a message: its number, and nothing of interest behind it.
+    pub(super) fn content(&self, number: usize) -> String {
+        format!("{number} {:.<1$}", "", self.size.saturating_sub(8))
+    }
+
+    /// Which number it is.
+    pub(super) fn number(content: &str) -> Option<usize> {
+        content.split(' ').next()?.parse().ok()
     }
 
     /// A member got this. `news` says that it was not recovered, so that its delay counts.

@@ -14,9 +14,11 @@
 //! - `rolling`: nodes behind nginx, as `ws-mio-server gen nginx` sets it up, are drained and started again, one after
 //!   the other, while members talk. Each comes back and recovers; nobody sees anything but code 1012; and no
 //!   second has more than twice as many returns as an average one.
+//! - `capacity`: what a message, a room and a node that does nothing cost Redis, by its own counters, and what they cost
+//!   the node.
 //!
-//! `--nodes N`, `--members N`, `--rooms N`, `--rate N`, `--seconds N`, `--pause SECONDS`, `--lease SECONDS`, `--drain SECONDS`
-//! change that, `--seed N` takes other moments, `--server PATH`, `--redis PATH` and `--nginx PATH` other programs; options
+//! `--nodes N`, `--members N`, `--rooms N`, `--rate N`, `--seconds N`, `--pause SECONDS`, `--lease SECONDS`, `--drain SECONDS`,
+//! `--attached N` (rooms that `capacity` measures at a time) change that, `--seed N` takes other moments, `--server PATH`, `--redis PATH` and `--nginx PATH` other programs; options
 //! behind `--` are for the nodes. `--calm` leaves the troubles out: then the delay of deliveries means something.
 //! `--without-backplane` is the control: three nodes that do not know each other must be found out.
 #![allow(
@@ -30,6 +32,7 @@
 )]
 
 mod audit;
+mod capacity;
 mod crowd;
 mod lease;
 mod ledger;
@@ -90,6 +93,7 @@ fn main() -> Result<ExitCode> {
         Mode::Audit => audit::run(&options, &mut cluster),
         Mode::Lease => lease::run(&options, &mut cluster),
         Mode::Rolling => rolling::run(&options, &mut cluster),
+        Mode::Capacity => capacity::run(&options, &mut cluster),
     };
     cluster.folder.keep = !matches!(found, Ok(0));
     let found = found?;

@@ -150,10 +150,10 @@ impl Member {
     pub(super) fn say(&mut self, ledger: &mut Ledger) {
         let content = ledger.say(self.room, self.node);
         self.waiting.push_back(Waiting { content, sent: None, not_before: None });
-        self.send_waiting();
+        self.send_waiting(ledger);
     }
 
-    fn send_waiting(&mut self) {
+    fn send_waiting(&mut self, ledger: &Ledger) {
         let Some(link) = self.link.as_mut().filter(|link| link.phase == Phase::Open) else {
             return;
         };
@@ -162,8 +162,9 @@ impl Member {
             if waiting.sent.is_none() && waiting.not_before.is_none_or(|until| until <= now) {
                 waiting.sent = Some(now);
                 let content = waiting.content;
+                let said = ledger.content(content);
                 let text =
-                    format!(r#"{{"type":"message","content":"{content}","clientId":"{content}"}}"#);
+                    format!(r#"{{"type":"message","content":"{said}","clientId":"{content}"}}"#);
                 wire::frame(0x81, text.as_bytes(), &mut link.outbound);
             }
         }
@@ -180,7 +181,7 @@ impl Member {
             return self.end("no acknowledgement in time", wait, ledger);
         }
         if self.waiting.iter().any(|waiting| waiting.sent.is_none()) {
-            self.send_waiting();
+            self.send_waiting(ledger);
             self.write(wait, ledger);
         }
     }
@@ -198,7 +199,8 @@ impl Member {
             let _ = link.stream.set_nodelay(true);
             let since = self.last.map(|last| format!("&since={}", ledger.id(last)));
             let since = since.unwrap_or_default();
-            let target = format!("/chat/room-{}?username=member-{}{since}", self.room, self.number);
+            let room = ledger.first_room + self.room;
+            let target = format!("/chat/room-{room}?username=member-{}{since}", self.number);
             link.outbound = wire::request(&to.to_string(), &target);
             link.phase = Phase::Asked;
         }
@@ -289,7 +291,7 @@ impl Member {
         if let Some(link) = &mut self.link {
             link.inbound = rest;
         }
-        self.send_waiting();
+        self.send_waiting(ledger);
         self.write(wait, ledger);
     }
 
@@ -300,7 +302,7 @@ impl Member {
         };
         match text["type"].as_str().unwrap_or_default() {
             "message" => {
-                let Some(content) = text["content"].as_str().and_then(|c| c.parse().ok()) else {
+                let Some(content) = text["content"].as_str().and_then(Ledger::number) else {
                     return wrong(ledger, "not what anybody says");
                 };
                 let Some(place) = place else {
@@ -333,7 +335,7 @@ impl Member {
             "history" => {
                 for message in text["messages"].as_array().into_iter().flatten() {
                     let place = message["id"].as_str().and_then(|id| ledger.place(id));
-                    let content = message["content"].as_str().and_then(|c| c.parse().ok());
+                    let content = message["content"].as_str().and_then(Ledger::number);
                     let (Some(place), Some(content)) = (place, content) else {
                         return wrong(ledger, "no message");
                     };

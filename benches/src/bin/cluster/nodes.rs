@@ -88,6 +88,12 @@ impl Node {
         self.running.is_some()
     }
 
+    /// Resident memory that is its own, in bytes.
+    pub(super) fn resident(&self) -> Result<u64> {
+        let child = self.running.as_ref().ok_or("the node does not run")?;
+        benches::resident(&child.id().to_string())
+    }
+
     /// Ends it as a crash does.
     pub(super) fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.running.take() {

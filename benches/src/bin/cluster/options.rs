@@ -11,6 +11,7 @@ pub(super) enum Mode {
     Audit,
     Lease,
     Rolling,
+    Capacity,
 }
 
 pub(super) struct Options {
@@ -27,6 +28,8 @@ pub(super) struct Options {
     pub(super) lease: u64,
     /// The time that a node has to drain, in seconds.
     pub(super) drain: u64,
+    /// How many rooms of one member are measured at a time.
+    pub(super) attached: usize,
     pub(super) seed: u64,
     pub(super) has_troubles: bool,
     pub(super) has_backplane: bool,
@@ -50,6 +53,7 @@ impl Options {
             pause: 5,
             lease: 10,
             drain: 30,
+            attached: 5000,
             seed: 1,
             has_troubles: true,
             has_backplane: true,
@@ -72,6 +76,7 @@ impl Options {
                 "audit" => options.mode = Mode::Audit,
                 "lease" => options.mode = Mode::Lease,
                 "rolling" => options.mode = Mode::Rolling,
+                "capacity" => options.mode = Mode::Capacity,
                 "--calm" => options.has_troubles = false,
                 "--without-backplane" => options.has_backplane = false,
                 name => {
@@ -99,6 +104,7 @@ impl Options {
             "--pause" => self.pause = value.parse()?,
             "--lease" => self.lease = value.parse()?,
             "--drain" => self.drain = value.parse()?,
+            "--attached" => self.attached = value.parse()?,
             "--seed" => self.seed = value.parse()?,
             "--server" => self.server = value.into(),
             "--redis" => self.redis = value.into(),
