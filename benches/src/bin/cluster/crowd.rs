@@ -67,8 +67,8 @@ impl Crowd {
         let from = self.random(count as u64) as usize;
         let who = (from..count).chain(0..from).find(|who| self.members[*who].is_open());
         let Some(who) = who else { return false };
-        let wait = self.share();
-        self.members[who].say(&mut self.ledger);
+        let (wait, is_asked) = (self.share(), self.random(4) > 0);
+        self.members[who].say(is_asked, &mut self.ledger);
         self.members[who].write(wait, &mut self.ledger);
         true
     }

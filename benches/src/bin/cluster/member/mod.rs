@@ -1,17 +1,17 @@
 //! One member of a room, across its connections: it checks that its own stream has no gap and no duplicate.
 
+mod hear;
+
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::ledger::{Ledger, Place};
+use super::wire;
 use benches::Result;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use serde_json::Value;
-
-use super::ledger::{Ledger, Place};
-use super::wire;
 
 /// How long an answer to the request for a connection may take, and `joined` behind it.
 const OPENING: Duration = Duration::from_secs(10);
@@ -62,6 +62,8 @@ pub(super) struct Member {
     /// How many of the messages to come are those that it missed.
     missed: u64,
     waiting: VecDeque<Waiting>,
+    /// What it has said on this connection without asking for an acknowledgement, and has not come back.
+    unasked: VecDeque<usize>,
 }
 
 impl Member {
@@ -76,6 +78,7 @@ impl Member {
             last: None,
             missed: 0,
             waiting: VecDeque::new(),
+            unasked: VecDeque::new(),
         }
     }
 
@@ -85,19 +88,21 @@ impl Member {
 
     /// Where it stands, if it is there, waits for nothing, and has nothing unacknowledged.
     pub(super) fn rests_at(&self) -> Option<Place> {
-        self.last.filter(|_| self.is_open() && self.missed == 0 && self.waiting.is_empty())
+        let waits = self.missed > 0 || !self.waiting.is_empty() || !self.unasked.is_empty();
+        self.last.filter(|_| self.is_open() && !waits)
     }
 
     /// What is missing for it to rest.
     pub(super) fn unrest(&self, ledger: &Ledger) -> String {
         format!(
-            "member {} of room {}: open {}, at {:?}, {} missed are due, {} unacknowledged",
+            "member {} of room {}: open {}, at {:?}, {} missed are due, {} unacknowledged, {} not back",
             self.number,
             self.room,
             self.is_open(),
             self.last.map(|last| ledger.id(last)),
             self.missed,
-            self.waiting.len()
+            self.waiting.len(),
+            self.unasked.len()
         )
     }
 
@@ -129,6 +134,8 @@ impl Member {
         self.attempts += 1;
         self.retry_at = Some(Instant::now() + most.min(LONGEST_WAIT).mul_f64(wait));
         self.missed = 0;
+        // Nobody knows what became of them.
+        self.unasked.clear();
         for waiting in &mut self.waiting {
             waiting.sent = None;
         }
@@ -146,11 +153,19 @@ impl Member {
         }
     }
 
-    /// Says something, if it is there.
-    pub(super) fn say(&mut self, ledger: &mut Ledger) {
+    /// Says something, with an id for the acknowledgement, or without; it must be there.
+    pub(super) fn say(&mut self, is_asked: bool, ledger: &mut Ledger) {
         let content = ledger.say(self.room, self.node);
-        self.waiting.push_back(Waiting { content, sent: None, not_before: None });
-        self.send_waiting(ledger);
+        if is_asked {
+            self.waiting.push_back(Waiting { content, sent: None, not_before: None });
+            return self.send_waiting(ledger);
+        }
+        if let Some(link) = &mut self.link {
+            self.unasked.push_back(content);
+            let said = ledger.content(content);
+            let text = format!(r#"{{"type":"message","content":"{said}"}}"#);
+            wire::frame(0x81, text.as_bytes(), &mut link.outbound);
+        }
     }
 
     fn send_waiting(&mut self, ledger: &Ledger) {
@@ -293,118 +308,5 @@ impl Member {
         }
         self.send_waiting(ledger);
         self.write(wait, ledger);
-    }
-
-    fn hear(&mut self, text: &Value, ledger: &mut Ledger) {
-        let place = text["id"].as_str().and_then(|id| ledger.place(id));
-        let wrong = |ledger: &mut Ledger, what: &str| {
-            ledger.find(format!("member {}: {what}: {text}", self.number));
-        };
-        match text["type"].as_str().unwrap_or_default() {
-            "message" => {
-                let Some(content) = text["content"].as_str().and_then(Ledger::number) else {
-                    return wrong(ledger, "not what anybody says");
-                };
-                let Some(place) = place else {
-                    ledger.counts.transient += 1;
-                    return;
-                };
-                let Some(last) = self.last else { return wrong(ledger, "not joined") };
-                if place != (Place { offset: last.offset + 1, ..last }) {
-                    let what = format!("not the one behind {}", ledger.id(last));
-                    wrong(ledger, &what);
-                }
-                ledger.counts.deliveries += 1;
-                let news = (self.missed == 0).then_some(self.node);
-                self.missed = self.missed.saturating_sub(1);
-                ledger.hear(self.room, place, content, news);
-                self.last = Some(place);
-            }
-            "joined" => {
-                let Some(position) = place else { return wrong(ledger, "no id") };
-                self.joined(position, text, ledger);
-            }
-            "ack" => {
-                let content = text["clientId"].as_str().and_then(|content| content.parse().ok());
-                let (Some(place), Some(content)) = (place, content) else {
-                    return wrong(ledger, "nothing that could be acknowledged");
-                };
-                ledger.acknowledge(self.room, place, content);
-                self.waiting.retain(|waiting| waiting.content != content);
-            }
-            "history" => {
-                for message in text["messages"].as_array().into_iter().flatten() {
-                    let place = message["id"].as_str().and_then(|id| ledger.place(id));
-                    let content = message["content"].as_str().and_then(Ledger::number);
-                    let (Some(place), Some(content)) = (place, content) else {
-                        return wrong(ledger, "no message");
-                    };
-                    ledger.hear(self.room, place, content, None);
-                }
-            }
-            "error" => self.refused(text, ledger),
-            "system" | "typing" | "direct" => {}
-            _ => wrong(ledger, "not expected"),
-        }
-    }
-
-    /// What was told when it joined, or when the node has lost the thread of the room.
-    fn joined(&mut self, position: Place, text: &Value, ledger: &mut Ledger) {
-        let missed = text["missed"].as_u64().unwrap_or(0);
-        let wrong = |ledger: &mut Ledger, what: &str| {
-            ledger.find(format!("member {}: {what}: {text}", self.number));
-        };
-        self.last = Some(match (self.last, text["recovered"].as_bool()) {
-            (None, None) => position,
-            (Some(last), Some(true)) => {
-                let due = Place { offset: last.offset + missed, ..last };
-                if due != position {
-                    let what = format!("not behind {}", ledger.id(last));
-                    wrong(ledger, &what);
-                }
-                ledger.counts.recovered += 1;
-                ledger.counts.missed += missed;
-                last
-            }
-            (Some(last), Some(false)) => {
-                match text["gap"].as_u64() {
-                    Some(gap) if last.epoch == position.epoch => {
-                        ledger.counts.gaps += 1;
-                        if gap == 0 || last.offset + gap + missed != position.offset {
-                            let what = format!("not what is missing behind {}", ledger.id(last));
-                            wrong(ledger, &what);
-                        }
-                    }
-                    // Rooms here keep more than anybody misses.
-                    _ if last.epoch == position.epoch => {
-                        ledger.counts.gaps += 1;
-                        wrong(ledger, "the epoch is the same, and nobody knows");
-                    }
-                    _ => ledger.counts.new_epochs += 1,
-                }
-                Place { offset: position.offset.saturating_sub(missed), ..position }
-            }
-            _ => return wrong(ledger, "not the answer that is due"),
-        });
-        self.missed = missed;
-        self.attempts = 0;
-        if let Some(link) = &mut self.link {
-            link.phase = Phase::Open;
-        }
-    }
-
-    /// What was said came to nothing, for now.
-    fn refused(&mut self, text: &Value, ledger: &mut Ledger) {
-        let code = text["code"].as_str().unwrap_or("none").to_owned();
-        let content: Option<usize> = text["clientId"].as_str().and_then(|c| c.parse().ok());
-        let waiting = self.waiting.iter_mut().find(|waiting| Some(waiting.content) == content);
-        match (text["retryAfter"].as_f64(), waiting) {
-            (Some(seconds), Some(waiting)) if code == "busy" => {
-                waiting.sent = None;
-                waiting.not_before = Some(Instant::now() + Duration::from_secs_f64(seconds));
-            }
-            _ => ledger.find(format!("member {}: {text}", self.number)),
-        }
-        *ledger.counts.errors.entry(code).or_default() += 1;
     }
 }
