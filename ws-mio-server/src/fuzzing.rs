@@ -1,8 +1,10 @@
 //! The bodies of fuzz targets.
 #![allow(clippy::panic, reason = "oracles panic")]
 
+mod redis;
 mod requests;
 
+pub use redis::redis;
 pub use requests::requests;
 
 use std::ffi::OsString;

@@ -63,6 +63,9 @@ fn threads_meet_in_the_mailbox() {
         "arriving.rs",
         "census.rs",
         "app/http/recent.rs",
+        "backplane/redis/listener.rs",
+        "backplane/redis/outlet.rs",
+        "backplane/redis/queue.rs",
         "store/queue.rs",
         "app/rooms",
     ];
@@ -78,6 +81,7 @@ fn threads_meet_in_the_mailbox() {
         "store/mod.rs",
         "store/checkpoint.rs",
         "app/rooms/keep.rs",
+        "backplane/redis",
     ];
     only(&threads, &["thread::"]);
 }
@@ -85,6 +89,11 @@ fn threads_meet_in_the_mailbox() {
 #[test]
 fn only_the_store_knows_sql() {
     only(&["store"], &["rusqlite"]);
+}
+
+#[test]
+fn only_its_engine_knows_redis() {
+    only(&["backplane/redis", "fuzzing", "fuzzing.rs"], &["use redis", "redis::Value", "redis::Connection"]);
 }
 
 #[test]

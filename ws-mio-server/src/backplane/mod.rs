@@ -5,6 +5,8 @@
 //! in that order and without gaps, whichever way they came: by subscription, or by reading what is missing.
 //! What does on the log what is asked is an [`Engine`]; [`wire`] has all that is said between the two.
 
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod wire;
 
 pub use wire::{Engine, OnEvent};

@@ -1,0 +1,441 @@
+//! One session: from the moment at which all links work until one of them does not.
+//!
+//! One thread writes what is asked and reads what is answered. It writes all that waits at once, and the next
+//! requests while the answers to the first are still on their way; so Redis always has something to do, and nobody
+//! waits for an answer before the next request leaves.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use redis::Connection;
+
+use super::connect::{Address, Connector, Server, Servers, load, reason_of, shown};
+use super::decode::{Outcome, Remedy, answer};
+use super::encode::{Encoder, command};
+use super::listener::{Change, Changes, Listener};
+use super::names::slot_of_room;
+use super::outlet::Outlet;
+use super::queue::{Queue, Subscribed, Work, weight};
+use super::slots::{SLOTS, parse_redirect};
+use crate::backplane::wire::{Answer, Ask, Event, Failure, Request};
+use crate::clock::Clock;
+
+/// How many requests are on their way at most, and how many answers are told of at once.
+const IN_FLIGHT: usize = 512;
+const AT_ONCE: usize = 128;
+/// How often links show that they work.
+pub(super) const BEAT: Duration = Duration::from_secs(1);
+/// How often a request is asked again that was not done.
+const MOST_TRIES: u32 = 60;
+/// For how long to wait before, where waiting helps.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) encoder: Arc<Encoder>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) outlet: Arc<Outlet>,
+}
+
+/// A command whose answer has not come.
+#[derive(Debug)]
+enum Flight {
+    Asked(Request, u32),
+    /// Nobody wants to know.
+    Silent,
+}
+
+/// A server: a connection for what is asked, and a thread with another one for what is published.
+struct Link {
+    address: Address,
+    connection: Connection,
+    run: u64,
+    flights: VecDeque<Flight>,
+    out: Vec<u8>,
+    changes: Arc<Changes>,
+    /// The channel that wakes the thread.
+    own: Vec<u8>,
+}
+
+/// A request that was not done, and what is to be done before it is asked again.
+struct Again {
+    request: Request,
+    tries: u32,
+    remedy: Remedy,
+    link: usize,
+}
+
+pub(super) struct Session<'a> {
+    shared: &'a Shared,
+    connector: &'a Connector,
+    number: u64,
+    links: Vec<Link>,
+    /// The link of each slot, in a Cluster.
+    slots: Vec<Option<usize>>,
+    again: Vec<Again>,
+    clock: Clock,
+    next_beat: Duration,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the links to all servers.
+    pub(super) fn open(
+        shared: &'a Shared,
+        connector: &'a Connector,
+        servers: Servers,
+        number: u64,
+    ) -> Result<Self, String> {
+        let mut session = Self {
+            shared,
+            connector,
+            number,
+            links: Vec::new(),
+            slots: Vec::new(),
+            again: Vec::new(),
+            clock: Clock::start(),
+            next_beat: Duration::ZERO,
+        };
+        for server in servers.all {
+            session.link(server)?;
+        }
+        if shared.encoder.is_cluster {
+            session.slots = vec![None; usize::from(SLOTS)];
+            for range in servers.slots {
+                let address = (range.host, range.port);
+                let link = session.links.iter().position(|link| link.address == address);
+                let (from, to) = (usize::from(range.from), usize::from(range.to));
+                if let Some(slots) = session.slots.get_mut(from..=to) {
+                    slots.fill(link);
+                }
+            }
+        }
+        Ok(session)
+    }
+
+    /// Adds a link; its number.
+    fn link(&mut self, server: Server) -> Result<usize, String> {
+        let Server { address, connection, run } = server;
+        let told = |why: String| format!("{}: {why}", shown(&address));
+        let hears = self.connector.plain(&address)?;
+        let patience = BEAT.saturating_add(self.connector.timeout);
+        hears.set_read_timeout(Some(patience)).map_err(|error| told(reason_of(&error)))?;
+        let Shared { encoder, queue, outlet } = self.shared;
+        let changes = Arc::default();
+        let channel = getrandom::u64().map_err(|error| told(error.to_string()))?;
+        let listener =
+            Listener::open(hears, encoder, queue, outlet, &changes, (self.number, channel))
+                .map_err(told)?;
+        let own = encoder.prefix.link(channel);
+        thread::Builder::new()
+            .name("backplane-in".to_owned())
+            .spawn(move || listener.run())
+            .map_err(|error| error.to_string())?;
+        let (flights, out) = (VecDeque::new(), Vec::new());
+        self.links.push(Link { address, connection, run, flights, out, changes, own });
+        Ok(self.links.len().saturating_sub(1))
+    }
+
+    /// Does what is asked until a link is lost, and says why; or until the engine is stopped.
+    pub(super) fn run(mut self) -> Option<String> {
+        loop {
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(why) => return Some(why),
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<bool, String> {
+        let in_flight: usize = self.links.iter().map(|link| link.flights.len()).sum();
+        let now = self.clock.running();
+        let patience = match in_flight {
+            0 => self.next_beat.saturating_sub(now),
+            _ => Duration::ZERO,
+        };
+        let most = IN_FLIGHT.saturating_sub(in_flight);
+        let Work { requests, subscribed, lost, is_stopped } =
+            self.shared.queue.take(most, patience);
+        // One of an earlier session says nothing of this one.
+        if let Some((_, why)) = lost.filter(|(session, _)| *session == self.number) {
+            return Err(why);
+        }
+        if is_stopped && requests.is_empty() && in_flight == 0 {
+            self.wake_all();
+            return Ok(false);
+        }
+        let mut told = Vec::new();
+        for subscribed in subscribed {
+            self.subscribed(subscribed, &mut told)?;
+        }
+        for request in requests {
+            self.dispatch(request, 0, &mut told);
+        }
+        self.beat(now);
+        self.tell(told);
+        self.send()?;
+        self.receive()?;
+        self.try_again()?;
+        Ok(true)
+    }
+
+    fn beat(&mut self, now: Duration) {
+        if now >= self.next_beat {
+            self.next_beat = now.saturating_add(BEAT);
+            self.links.iter_mut().for_each(Link::wake);
+        }
+    }
+
+    /// Lets the threads of all links see that the session is over.
+    fn wake_all(&mut self) {
+        self.shared.outlet.end();
+        self.links.iter_mut().for_each(Link::wake);
+        // Those whose connection is lost see it by themselves.
+        let _ = self.send();
+    }
+
+    /// The link of a room.
+    fn link_of(&self, room: &str) -> Option<usize> {
+        if self.shared.encoder.is_cluster {
+            self.slots.get(usize::from(slot_of_room(room))).copied().flatten()
+        } else {
+            Some(0)
+        }
+    }
+
+    /// The link that a request goes to.
+    fn link_for(&self, ask: &Ask) -> Option<usize> {
+        match ask {
+            Ask::Append(append) => self.link_of(&append.room),
+            Ask::Attach { room, .. }
+            | Ask::Listen { room }
+            | Ask::Detach { room }
+            | Ask::Read { room, .. }
+            | Ask::Whisper { room, .. }
+            | Ask::Present { room, .. }
+            | Ask::People { room }
+            | Ask::Sweep { room, .. } => self.link_of(room),
+            // Their key has a slot of its own.
+            Ask::Renew { .. } | Ask::Resign { .. } => match self.shared.encoder.is_cluster {
+                true => self
+                    .slots
+                    .get(usize::from(self.shared.encoder.prefix.slot_of_nodes()))
+                    .copied()
+                    .flatten(),
+                false => Some(0),
+            },
+            Ask::Shout { .. } => Some(0),
+        }
+    }
+
+    /// Sends a request on its way, or tells at once what becomes of it.
+    fn dispatch(&mut self, request: Request, tries: u32, told: &mut Vec<Told>) {
+        let Some(at) = self.link_for(&request.ask) else {
+            let why = "no node of the Cluster has the slot of this room".into();
+            return told.push(Told::new(request, Err(Failure::Refused(why))));
+        };
+        let Some(link) = self.links.get_mut(at) else { return };
+        match &request.ask {
+            Ask::Attach { room, .. } | Ask::Listen { room } => {
+                let room = Arc::clone(room);
+                link.change(Change::Begin(request, room));
+            }
+            Ask::Detach { room } => {
+                link.change(Change::End(Arc::clone(room)));
+                told.push(Told::new(request, Ok(Answer::Done)));
+            }
+            _ => link.ask(&self.shared.encoder, request, tries),
+        }
+    }
+
+    fn subscribed(&mut self, subscribed: Subscribed, told: &mut Vec<Told>) -> Result<(), String> {
+        let Subscribed { request, moved, refused } = subscribed;
+        if let Some(why) = refused {
+            told.push(Told::new(request, Err(Failure::Refused(why.into()))));
+            return Ok(());
+        }
+        let at = self.link_for(&request.ask);
+        if let Some(rest) = moved {
+            self.moved(&rest, at.unwrap_or(0))?;
+            self.dispatch(request, 0, told);
+            return Ok(());
+        }
+        match (&request.ask, at.and_then(|at| self.links.get_mut(at))) {
+            (Ask::Attach { .. }, Some(link)) => link.ask(&self.shared.encoder, request, 0),
+            _ => told.push(Told::new(request, Ok(Answer::Done))),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<(), String> {
+        for link in &mut self.links {
+            link.send()?;
+        }
+        Ok(())
+    }
+
+    /// Reads about half of the answers that are due, so that more can be asked meanwhile; or all of them, if some
+    /// requests are to be asked again.
+    fn receive(&mut self) -> Result<(), String> {
+        for at in 0..self.links.len() {
+            let mut told = Vec::new();
+            let Some(link) = self.links.get_mut(at) else { break };
+            let mut quota = (link.flights.len() / 2).clamp(1, AT_ONCE);
+            while quota > 0 || !self.again.is_empty() {
+                quota = quota.saturating_sub(1);
+                let Some(flight) = link.flights.pop_front() else { break };
+                let value = link.connection.recv_response();
+                let value = value.map_err(|error| link.lost(&reason_of(&error)))?;
+                let Flight::Asked(request, tries) = flight else { continue };
+                match answer(&request.ask, value, link.run) {
+                    Outcome::Told(result) => told.push(Told::new(request, result)),
+                    Outcome::Lost(why) => return Err(link.lost(&why)),
+                    Outcome::Again(_) if tries >= MOST_TRIES => {
+                        let why = "Redis Cluster moves this room for too long".into();
+                        told.push(Told::new(request, Err(Failure::Refused(why))));
+                    }
+                    Outcome::Again(remedy) => {
+                        let tries = tries.saturating_add(1);
+                        self.again.push(Again { request, tries, remedy, link: at });
+                    }
+                }
+            }
+            self.tell(told);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, told: Vec<Told>) {
+        if told.is_empty() {
+            return;
+        }
+        let bytes = told.iter().map(|told| told.weight).sum();
+        self.shared.queue.answered(told.len(), bytes);
+        let wanted = told.into_iter().filter(|told| told.tag != 0);
+        let events = wanted.map(|Told { tag, result, .. }| Event::Reply { tag, result }).collect();
+        self.shared.outlet.tell(self.number, events);
+    }
+
+    /// Asks again what was not done, in the same order, before anything else is asked.
+    fn try_again(&mut self) -> Result<(), String> {
+        while !self.again.is_empty() {
+            // What is on its way still may turn out to be of these.
+            while self.links.iter().any(|link| !link.flights.is_empty()) {
+                self.receive()?;
+            }
+            let all = std::mem::take(&mut self.again);
+            let mut elsewhere = Vec::new();
+            let mut scripts = Vec::new();
+            let mut is_pause_due = false;
+            for again in &all {
+                match &again.remedy {
+                    Remedy::Scripts if scripts.contains(&again.link) => {}
+                    Remedy::Scripts => scripts.push(again.link),
+                    Remedy::Moved(rest) => self.moved(rest, again.link)?,
+                    Remedy::Elsewhere(rest) => elsewhere.push(self.linked(rest, again.link)?.1),
+                    Remedy::Wait => is_pause_due = true,
+                }
+            }
+            for at in scripts {
+                if let Some(link) = self.links.get_mut(at) {
+                    load(&mut link.connection, &self.shared.encoder.scripts)
+                        .map_err(|why| link.lost(&why))?;
+                }
+            }
+            if is_pause_due {
+                thread::sleep(WAIT);
+            }
+            let mut elsewhere = elsewhere.into_iter();
+            let mut told = Vec::new();
+            for Again { request, tries, remedy, .. } in all {
+                let link =
+                    matches!(remedy, Remedy::Elsewhere(_)).then(|| elsewhere.next()).flatten();
+                match link.and_then(|at| self.links.get_mut(at)) {
+                    Some(link) => {
+                        command(&[b"ASKING"], &mut link.out);
+                        link.flights.push_back(Flight::Silent);
+                        link.ask(&self.shared.encoder, request, tries);
+                    }
+                    None => self.dispatch(request, tries, &mut told),
+                }
+            }
+            self.tell(told);
+            self.send()?;
+        }
+        Ok(())
+    }
+
+    /// A slot has gone to another node.
+    fn moved(&mut self, rest: &str, from: usize) -> Result<(), String> {
+        let (slot, link) = self.linked(rest, from)?;
+        if let Some(known) = self.slots.get_mut(usize::from(slot)) {
+            *known = Some(link);
+        }
+        Ok(())
+    }
+
+    /// The slot and the link that an error names, which is made if it is not there.
+    fn linked(&mut self, rest: &str, from: usize) -> Result<(u16, usize), String> {
+        let asked = self.links.get(from).map_or("", |link| &link.address.0);
+        let Some((slot, host, port)) = parse_redirect(rest, asked) else {
+            return Err(format!("Redis Cluster names no node: {rest:?}"));
+        };
+        let address = (host, port);
+        if let Some(link) = self.links.iter().position(|link| link.address == address) {
+            return Ok((slot, link));
+        }
+        let server = self.connector.server(&address, &self.shared.encoder.scripts)?;
+        Ok((slot, self.link(server)?))
+    }
+}
+
+impl Link {
+    fn wake(&mut self) {
+        command(&[b"PUBLISH", &self.own, b""], &mut self.out);
+        self.flights.push_back(Flight::Silent);
+    }
+
+    fn change(&mut self, change: Change) {
+        if self.changes.add(change) {
+            self.wake();
+        }
+    }
+
+    fn ask(&mut self, encoder: &Encoder, request: Request, tries: u32) {
+        encoder.ask(&request.ask, self.run, &mut self.out);
+        self.flights.push_back(Flight::Asked(request, tries));
+    }
+
+    fn send(&mut self) -> Result<(), String> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let sent =
+            self.connection.send_packed_command(&self.out).map_err(|error| reason_of(&error));
+        sent.map_err(|why| self.lost(&why))?;
+        // What was needed for something large is given back.
+        self.out.clear();
+        self.out.shrink_to(64 * 1024);
+        Ok(())
+    }
+
+    fn lost(&self, why: &str) -> String {
+        format!("{}: {why}", shown(&self.address))
+    }
+}
+
+/// A request that is answered.
+struct Told {
+    tag: u64,
+    weight: usize,
+    result: Result<Answer, Failure>,
+}
+
+impl Told {
+    fn new(request: Request, result: Result<Answer, Failure>) -> Self {
+        Self { tag: request.tag, weight: weight(&request), result }
+    }
+}
