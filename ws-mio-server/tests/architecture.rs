@@ -93,7 +93,10 @@ fn only_the_store_knows_sql() {
 
 #[test]
 fn only_its_engine_knows_redis() {
-    only(&["backplane/redis", "fuzzing", "fuzzing.rs"], &["use redis", "redis::Value", "redis::Connection"]);
+    only(
+        &["backplane/redis", "fuzzing", "fuzzing.rs"],
+        &["use redis", "redis::Value", "redis::Connection"],
+    );
 }
 
 #[test]
