@@ -16,21 +16,21 @@ const SIZES: [usize; 3] = [16, 256, 4096];
 const SLICE: Duration = Duration::from_secs(8);
 
 /// Counters of Redis at one moment.
-struct Counters {
-    at: Instant,
-    /// Calls and microseconds, by command.
-    commands: BTreeMap<String, (f64, f64)>,
+pub(super) struct Counters {
+    pub(super) at: Instant,
+    /// Calls, by command. How long each took stands there, too, by the clock: as long as another process had its core.
+    commands: BTreeMap<String, f64>,
     /// In bytes: what has come to it, and what it has sent.
     received: f64,
     sent: f64,
     /// In seconds: processor time of its main thread.
     processor: f64,
     /// In bytes: all that it has allocated.
-    memory: f64,
+    pub(super) memory: f64,
 }
 
 impl Counters {
-    fn read(redis: &Redis) -> Result<Self> {
+    pub(super) fn read(redis: &Redis) -> Result<Self> {
         let text = redis.ask(&["INFO", "everything"])?.to_string();
         let fields: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once(':')).collect();
         let number = |name: &str| -> Result<f64> {
@@ -38,11 +38,8 @@ impl Counters {
             Ok(value.trim().parse()?)
         };
         let commands = fields.iter().filter_map(|(name, value)| {
-            let name = name.strip_prefix("cmdstat_")?;
-            let of = |what: &str| {
-                value.split(',').find_map(|part| part.strip_prefix(what)?.parse().ok())
-            };
-            Some((name.to_owned(), (of("calls=")?, of("usec=")?)))
+            let calls = value.strip_prefix("calls=")?.split(',').next()?.parse().ok()?;
+            Some((name.strip_prefix("cmdstat_")?.to_owned(), calls))
         });
         Ok(Self {
             at: Instant::now(),
@@ -55,18 +52,12 @@ impl Counters {
     }
 
     /// What has come on top since, as one line for so many of something; commands that are too few for it are left out.
-    fn since(&self, before: &Self, count: f64) -> String {
-        let commands: Vec<_> = self
-            .commands
-            .iter()
-            .filter_map(|(name, (calls, micros))| {
-                let (old_calls, old_micros) =
-                    before.commands.get(name).copied().unwrap_or_default();
-                let (calls, micros) = (calls - old_calls, micros - old_micros);
-                (calls / count > 0.005)
-                    .then(|| format!("{name} {:.2} ({:.1} µs)", calls / count, micros / calls))
-            })
-            .collect();
+    pub(super) fn since(&self, before: &Self, count: f64) -> String {
+        let commands = self.commands.iter().filter_map(|(name, calls)| {
+            let calls = (calls - before.commands.get(name).copied().unwrap_or(0.0)) / count;
+            (calls > 0.005).then(|| format!("{name} {calls:.2}"))
+        });
+        let commands: Vec<_> = commands.collect();
         format!(
             "received {:.0} B, sent {:.0} B, processor {:.1} µs; {}",
             (self.received - before.received) / count,

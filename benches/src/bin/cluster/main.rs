@@ -16,6 +16,8 @@
 //!   second has more than twice as many returns as an average one.
 //! - `capacity`: what a message, a room and a node that does nothing cost Redis, by its own counters, and what they cost
 //!   the node.
+//! - `log`: the same without nodes, of what they ask of Redis alone: sizes of messages, nodes to a room, and rooms by the
+//!   thousand (`--attached N`, five times).
 //!
 //! `--nodes N`, `--members N`, `--rooms N`, `--rate N`, `--seconds N`, `--pause SECONDS`, `--lease SECONDS`, `--drain SECONDS`,
 //! `--attached N` (rooms that `capacity` measures at a time) change that, `--seed N` takes other moments, `--server PATH`, `--redis PATH` and `--nginx PATH` other programs; options
@@ -36,6 +38,7 @@ mod capacity;
 mod crowd;
 mod lease;
 mod ledger;
+mod log;
 mod member;
 mod nodes;
 mod options;
@@ -88,12 +91,16 @@ impl Cluster {
 fn main() -> Result<ExitCode> {
     let options = Options::read()?;
     raise_descriptor_limit()?;
+    if options.mode == Mode::Log {
+        log::run(&options)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut cluster = Cluster::start(&options)?;
     let found = match options.mode {
         Mode::Audit => audit::run(&options, &mut cluster),
         Mode::Lease => lease::run(&options, &mut cluster),
         Mode::Rolling => rolling::run(&options, &mut cluster),
-        Mode::Capacity => capacity::run(&options, &mut cluster),
+        Mode::Capacity | Mode::Log => capacity::run(&options, &mut cluster),
     };
     cluster.folder.keep = !matches!(found, Ok(0));
     let found = found?;

@@ -12,6 +12,7 @@ pub(super) enum Mode {
     Lease,
     Rolling,
     Capacity,
+    Log,
 }
 
 pub(super) struct Options {
@@ -76,6 +77,7 @@ impl Options {
                 "audit" => options.mode = Mode::Audit,
                 "lease" => options.mode = Mode::Lease,
                 "rolling" => options.mode = Mode::Rolling,
+                "log" => options.mode = Mode::Log,
                 "capacity" => options.mode = Mode::Capacity,
                 "--calm" => options.has_troubles = false,
                 "--without-backplane" => options.has_backplane = false,
