@@ -14,6 +14,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -281,6 +282,28 @@ fn the_core_finds_them_wherever_they_are_cut() {
             assert!(texts.starts_with("before") && !texts.contains("behind"), "{texts}");
         }
     }
+}
+
+#[test]
+fn masks_and_nonces_are_new_each_time() {
+    let host = Host::new();
+    let (mut keys, mut masks) = (BTreeSet::new(), BTreeSet::new());
+    for _ in 0..5 {
+        let (mut user, mut client, proof) = host.meet(&["--no-deflate"]);
+        client.write(answer(&proof, "").as_bytes());
+        keys.insert(proof);
+        let mut stdin = user.child.stdin.take().unwrap();
+        stdin.write_all(&b"0123456789\n".repeat(20)).unwrap();
+        for _ in 0..20 {
+            let mut frame = [0; 16];
+            client.stream.read_exact(&mut frame).unwrap();
+            assert_eq!(frame[..2], [TEXT, 0x80 | 10]);
+            masks.insert(frame[2..6].to_vec());
+        }
+    }
+    assert_eq!(keys.len(), 5);
+    // Two of a hundred may be the same, once in a million runs.
+    assert!(masks.len() > 98, "{}", masks.len());
 }
 
 /// A client's frame of less than 126 bytes, unmasked.

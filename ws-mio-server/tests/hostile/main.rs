@@ -4,7 +4,7 @@
 //! What one attack is about and what it may cost stands in one table. Others have tests of their own: inflating
 //! bombs (`bombs.rs`), half requests and rooms and peers that never read (`overload.rs`, `slow.rs`, `backpressure.rs`),
 //! malformed heads and bodies (`handshake.rs`, `http.rs`), violations on a bare echo (`echo.rs`), ten thousand
-//! who come and go (`churn.rs`), too few descriptors (`census.rs`), half a TLS handshake (`tls.rs`).
+//! who come and go (`churn.rs`), too few descriptors (`binary.rs`), half a TLS handshake (`tls.rs`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
