@@ -301,7 +301,7 @@ impl World {
                 }
                 Effect::Subscribe { member, .. } => self.client(member).subscribed = true,
                 Effect::Entered { room, people, except, .. } => {
-                    self.told(&room, people, Some(except));
+                    self.told(&room, people, except);
                 }
                 Effect::Left { room, people, .. } => self.told(&room, people, None),
                 Effect::Deliver { room, message, except } => {

@@ -5,10 +5,17 @@
 //! in that order and without gaps, whichever way they came: by subscription, or by reading what is missing.
 //! What does on the log what is asked is an [`Engine`]; [`wire`] has all that is said between the two.
 
+mod lease;
+#[cfg(any(test, feature = "_fuzzing"))]
+#[doc(hidden)]
+pub mod model;
+pub mod node;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod wire;
 
+pub use lease::{Lease, Peers};
+pub use node::{Act, Node, Now, Out, Policy, Settings, Stats};
 pub use wire::{Engine, OnEvent};
 
 /// The longest name of a node, in bytes.
@@ -20,3 +27,6 @@ pub fn check_node(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=MAX_NODE).contains(&name.len()) && name.bytes().all(is_plain)
 }
+
+#[cfg(test)]
+mod tests;

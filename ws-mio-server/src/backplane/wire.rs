@@ -115,8 +115,8 @@ pub enum Ask {
         /// What it says, up to 16 MiB.
         payload: Arc<[u8]>,
     },
-    /// Note how many connections some users have to a room on a node, and tell of each that is another number than
-    /// was noted by [`Push::Present`]. A user with 0 is not noted any more.
+    /// Note how many connections some users have to a room on a node, and tell of each by [`Push::Present`], also
+    /// where nothing changes: others may know something else. A user with 0 is not noted any more.
     Present {
         /// The room.
         room: Arc<str>,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::sent::Sent;
-use super::{Message, Namespace};
+use super::{Epoch, Message, Namespace};
 
 /// What a room has once it has had a message.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Log<M, A> {
     /// Whether one of those that waited has failed: none is taken until it is known of all.
     pub(super) failing: bool,
     pub(super) sent: Sent,
+    /// Where others number its messages: the epoch that they do it in.
+    pub(super) epoch: Option<Epoch>,
 }
 
 /// A message that is to be stored before it is delivered.
@@ -37,13 +39,17 @@ impl<M, A> Default for Log<M, A> {
             unstored: VecDeque::new(),
             failing: false,
             sent: Sent::default(),
+            epoch: None,
         }
     }
 }
 
 impl<M, A> Log<M, A> {
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty() && self.unstored.is_empty() && self.sent.is_empty()
+        self.kept.is_empty()
+            && self.unstored.is_empty()
+            && self.sent.is_empty()
+            && self.epoch.is_none()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -63,6 +69,20 @@ impl<M, A> Log<M, A> {
     pub(super) fn push(&mut self, message: Arc<Message>) {
         self.weight = self.weight.saturating_add(message.weight());
         self.kept.push_back(message);
+    }
+
+    /// Puts older messages in front, in order; they end right before the oldest that is kept.
+    pub(super) fn push_front(&mut self, older: impl DoubleEndedIterator<Item = Arc<Message>>) {
+        for message in older.rev() {
+            self.weight = self.weight.saturating_add(message.weight());
+            self.kept.push_front(message);
+        }
+    }
+
+    /// Drops all messages.
+    pub(super) fn clear(&mut self) {
+        self.kept = VecDeque::new();
+        self.weight = 0;
     }
 
     /// The newest `n`, in order, but no more of them than weigh so much.

@@ -72,6 +72,11 @@ impl<M: Copy + Eq + Hash> Members<M> {
         self.place(member).is_some()
     }
 
+    /// Who a member is.
+    pub(super) fn user(&self, member: M) -> Option<Arc<str>> {
+        self.seats.get(self.place(member)?).map(|seat| Arc::clone(&seat.user))
+    }
+
     /// The connections of a person.
     pub(super) fn of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = M> + 'a {
         self.seats.iter().filter(move |seat| *seat.user == *user).map(|seat| seat.member)

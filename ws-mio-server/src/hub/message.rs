@@ -93,8 +93,8 @@ pub enum Effect<M, A> {
         user: Arc<str>,
         /// How many persons are there now.
         people: usize,
-        /// The member that joined.
-        except: M,
+        /// The member that joined, if it is here.
+        except: Option<M>,
     },
     /// A person has gone: tell the others.
     Left {
@@ -163,6 +163,10 @@ pub enum Refused {
     StoreFailed,
     /// The same user has given the key to a message with another content.
     KeyReused,
+    /// What numbers the messages can't be reached.
+    LogAway,
+    /// Nobody knows whether the message is numbered: that could not be found out in time.
+    Unsure,
 }
 
 impl fmt::Display for Refused {
@@ -179,6 +183,12 @@ impl fmt::Display for Refused {
                 f.write_str("the message could not be stored; send it again later")
             }
             Self::KeyReused => f.write_str("another message of yours has this id already"),
+            Self::LogAway => {
+                f.write_str("the other nodes can't be reached (backplane); try again later")
+            }
+            Self::Unsure => f.write_str(
+                "it is not known whether the message is stored; send it again, as the same",
+            ),
         }
     }
 }

@@ -40,6 +40,7 @@ mod members;
 mod message;
 mod name;
 mod namespace;
+mod numbered;
 mod publish;
 mod query;
 mod room;
@@ -232,6 +233,7 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
         };
         let Kind { epoch, .. } = *self.kind(namespace);
         let Some(room) = self.rooms.get_mut(&name) else { return Err(Refused::TooManyRooms) };
+        let epoch = room.epoch().unwrap_or(epoch);
         let connections = self.users.entry(Arc::clone(&user)).or_default();
         if connections.is_empty() {
             connections.reserve_exact(1);
@@ -258,7 +260,7 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
         }));
         effects.push(Effect::Subscribe { room: Arc::clone(&name), member });
         if is_first && namespace.presence == Presence::On {
-            effects.push(Effect::Entered { room: name, user, people, except: member });
+            effects.push(Effect::Entered { room: name, user, people, except: Some(member) });
         }
         Ok(())
     }

@@ -147,7 +147,7 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
     }
 
     /// Gives a message to all, and answers those who sent it.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         name: &Arc<str>,
         unstored: Unstored<M, A>,

@@ -100,8 +100,9 @@ impl<M: Copy + Eq + Hash, A> Hub<M, A> {
             true => self.stored,
             false => self.memory,
         };
-        let offset = self.rooms.get(room).map_or(kind.floor, |room| room.last);
-        Id { epoch: kind.epoch, offset }
+        let room = self.rooms.get(room);
+        let offset = room.map_or(kind.floor, |room| room.last);
+        Id { epoch: room.and_then(Room::epoch).unwrap_or(kind.epoch), offset }
     }
 
     /// Who is in a room, as far as its namespace tells.

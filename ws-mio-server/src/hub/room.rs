@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::log::Log;
 use super::members::Members;
-use super::{Message, Namespace, Recovery, Since};
+use super::{Epoch, Message, Namespace, Recovery, Since};
 
 /// A room. Without messages it is its members and little more.
 #[derive(Debug)]
@@ -29,6 +29,11 @@ impl<M: Copy + Eq + Hash, A> Room<M, A> {
     /// Whether nothing is lost if it is forgotten.
     pub(super) fn is_vacant(&self) -> bool {
         self.members.is_empty() && self.log.as_ref().is_none_or(|log| log.is_empty())
+    }
+
+    /// The epoch that others number its messages in, if they do.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.log.as_ref().and_then(|log| log.epoch)
     }
 
     /// The offset of the next message.

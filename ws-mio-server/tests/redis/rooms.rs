@@ -308,8 +308,11 @@ fn who_is_there_is_told_and_known() {
     let expected = [
         ("n.2", "ada", 1),
         ("n.2", "grace", 2),
+        ("n.2", "gone", 0),
+        ("n.2", "ada", 1),
         ("n.2", "grace", 3),
         ("n.1", "ada", 1),
+        ("n.1", "ada", 0),
         ("n.1", "ada", 0),
     ];
     assert_eq!(told, expected);

@@ -50,7 +50,8 @@ impl From<Refused> for Complaint {
             Refused::KeyReused => "clientid-reused",
             Refused::RoomFull | Refused::TooManyRooms => "room-full",
             Refused::AlreadyIn => "malformed",
-            Refused::StoreBusy | Refused::StoreFailed => "busy",
+            Refused::StoreBusy | Refused::StoreFailed | Refused::Unsure => "busy",
+            Refused::LogAway => "busy",
         };
         Self::new(code, why.to_string())
     }

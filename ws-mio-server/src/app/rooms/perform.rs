@@ -33,7 +33,7 @@ impl Rooms {
                 Effect::Entered { room, user, people, except } => {
                     let said = self.settings().language.entered(&user);
                     let text = wire::system(&said, people, now, "join", Some(&user));
-                    self.deliver(&room, &Shared::new(text.as_str()), Some(except));
+                    self.deliver(&room, &Shared::new(text.as_str()), except);
                 }
                 Effect::Left { room, user, people } => {
                     let said = self.settings().language.left(&user);

@@ -1,5 +1,5 @@
 -- How many connections users have to a room, by way of one node. Those who have subscribed to the room are told
--- of each that is another number than before.
+-- of each, also where nothing changes: they may know something else.
 --
 -- KEYS: 1 who
 -- ARGV: 1 channel, 2 PUBLISH or SPUBLISH, 3 the node, 4 milliseconds until all entries of the room are forgotten,
@@ -10,11 +10,11 @@ for at = 5, #ARGV, 2 do
   local user, connections = ARGV[at], ARGV[at + 1]
   local entry = node .. '\0' .. user
   if connections == '0' then
-    if redis.call('HDEL', who, entry) == 1 then told[#told + 1] = user .. '\0' .. connections end
-  elseif redis.call('HGET', who, entry) ~= connections then
+    redis.call('HDEL', who, entry)
+  else
     redis.call('HSET', who, entry, connections)
-    told[#told + 1] = user .. '\0' .. connections
   end
+  told[#told + 1] = user .. '\0' .. connections
 end
 redis.call('PEXPIRE', who, ARGV[4])
 if #told > 0 then redis.call(ARGV[2], ARGV[1], 'P' .. node .. '\0' .. table.concat(told, '\0')) end
