@@ -209,6 +209,20 @@ fn s7_2_2_a_message_that_was_cut_is_broken() {
     }
 }
 
+/// The tail may be the rest of a final block, and of that nothing may be left for the next message: no data at all is
+/// broken behind it, as it is elsewhere.
+#[test]
+fn s7_2_3_4_a_final_block_that_ends_in_the_tail_ends() {
+    let nothing = at_every_split(&frame(0xc2, b""), 100);
+    assert_eq!((nothing.messages, nothing.error), (vec![], Some(Error::BrokenDeflate)));
+    let bytes = [frame(0xc2, &[0x01]), frame(0xc2, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])];
+    let read = at_every_split(&bytes.concat(), 100);
+    let binary = |data: &[u8]| (Kind::Binary, data.to_vec());
+    assert_eq!((read.messages, read.error), (vec![binary(b""), binary(b"Hello")], None));
+    let read = at_every_split(&[frame(0xc2, &[0x01]), frame(0xc2, b"")].concat(), 100);
+    assert_eq!((read.messages, read.error), (vec![binary(b"")], Some(Error::BrokenDeflate)));
+}
+
 #[test]
 fn s6_1_control_frames_stand_between_the_fragments_of_a_compressed_message() {
     let data = reference("one, two, three, four, five, six, seven".as_bytes());

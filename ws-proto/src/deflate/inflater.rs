@@ -142,6 +142,12 @@ impl Stream {
         let (total_in, total_out) = (self.0.total_in(), self.0.total_out());
         let status = self.0.decompress(&[a, b, c, d, 0], &mut [0], InflateFlush::Block);
         let consumed = self.0.total_in().saturating_sub(total_in);
-        status == Ok(Status::Ok) && consumed == 4 && self.0.total_out() == total_out
+        let whole = status == Ok(Status::Ok) && consumed == 4 && self.0.total_out() == total_out;
+        // The tail may be the rest of a final block (§7.2.3.4), behind which the next message begins anew.
+        let nothing = self.0.decompress(&[], &mut [0], InflateFlush::NoFlush);
+        if nothing == Ok(Status::StreamEnd) {
+            self.0.reset(false);
+        }
+        whole
     }
 }
