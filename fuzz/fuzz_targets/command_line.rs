@@ -42,6 +42,6 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
             let again = shown.parse::<url::Url>().map(|url| url.to_string());
             assert_eq!(again.as_deref(), Ok(&*shown));
         }
-        Some(Command::Token(_) | Command::Gen(_)) => {}
+        Some(Command::Token(_) | Command::Gen(_) | Command::Replay(_)) => {}
     }
 });

@@ -3,5 +3,7 @@
 
 libfuzzer_sys::fuzz_target!(|input: (u8, u16, [u8; 4], &[u8])| {
     let (flags, limit, sizes, bytes) = input;
-    ws_proto::fuzzing::frames(flags, limit, sizes, bytes);
+    fuzz::within(bytes.len(), 400, 32 * 1024, || {
+        ws_proto::fuzzing::frames(flags, limit, sizes, bytes);
+    });
 });

@@ -3,5 +3,6 @@
 
 libfuzzer_sys::fuzz_target!(|input: (bool, Vec<ws_proto::fuzzing::Op<'_>>)| {
     let (manual, ops) = input;
-    ws_proto::fuzzing::pair(manual, &ops);
+    let len = ops.iter().map(|(.., bytes)| bytes.len() + 20).sum();
+    fuzz::within(len, 100, 32 * 1024, || ws_proto::fuzzing::pair(manual, &ops));
 });

@@ -1,9 +1,11 @@
 //! The bodies of fuzz targets.
 #![allow(clippy::panic, reason = "oracles panic")]
 
+mod handler;
 mod redis;
 mod requests;
 
+pub use handler::{echo, handler};
 pub use redis::redis;
 pub use requests::requests;
 

@@ -31,6 +31,24 @@ fn all_vectors_cut_at_every_place() {
     vectors::all().iter().for_each(vectors::Vector::check_cuts);
 }
 
+/// The vectors as seeds of the fuzz targets `frames` and `tungstenite`, in the folder that SEEDS names.
+#[test]
+#[ignore = "writes files: SEEDS=fuzz/corpus cargo test -p ws-proto --test splits seeds -- --ignored"]
+fn seeds() {
+    let folder = std::path::PathBuf::from(std::env::var_os("SEEDS").expect("SEEDS names a folder"));
+    for (i, vector) in vectors::all().iter().enumerate().filter(|(_, it)| it.bytes.len() < 1500) {
+        let is_client = u8::from(vector.end == End::Client);
+        let flags = is_client | u8::from(vector.config.pongs == Pongs::Manual) << 1;
+        let limit = vector.config.max_message.try_into().unwrap_or(u16::MAX);
+        let frames = [&[flags][..], &limit.to_le_bytes(), &[3, 1, 7, 2], &vector.bytes].concat();
+        let other = [&[is_client, 255][..], &vector.bytes].concat();
+        for (target, seed) in [("frames", frames), ("tungstenite", other)] {
+            std::fs::create_dir_all(folder.join(target)).unwrap();
+            std::fs::write(folder.join(target).join(format!("vector-{i}")), seed).unwrap();
+        }
+    }
+}
+
 /// A frame that is mostly what may come next.
 #[derive(Clone, Debug)]
 struct Piece {

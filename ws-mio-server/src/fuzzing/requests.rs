@@ -16,7 +16,7 @@ use crate::id::Key;
 use crate::listener::Serves;
 use crate::metrics::{Counters, Metrics};
 use crate::session::{Read, Session};
-use crate::{Answer, Call, Reply, Server, Service};
+use crate::{Answer, Builder, Call, Reply, Server, Service};
 
 /// How large a body may be.
 const LIMIT: usize = 100;
@@ -66,6 +66,27 @@ pub fn requests(input: &[u8]) {
 fn run(bytes: &[u8], size: usize) -> (Vec<Asked>, String, bool) {
     let (send, asked) = channel();
     let builder = Server::builder().max_body(LIMIT).service("/{*path}", Recorder(send));
+    let context = &mut context(builder);
+    let mut session = Session::new(Instant::from_millis(0), Serves::Everyone);
+    let (key, mut scratch) = (SlotMap::<Key, ()>::with_key().insert(()), Scratch::new());
+    let mut answers = Vec::new();
+    let size = NonZeroUsize::new(size).map_or(1, NonZeroUsize::get);
+    for read in bytes.chunks(size) {
+        let mut read = read.to_vec();
+        session.receive(key, Read::Bytes(&mut read), &mut scratch, &mut [], context);
+        answers.extend(context.cork.pieces(&[]).flatten());
+        context.clear_cork();
+    }
+    let is_ending = session.is_ending();
+    session.end_of_input(key, &mut [], context);
+    assert_eq!(context.bodies, 0, "memory stays counted");
+    // Whether that is said depends on what has come.
+    let answers = String::from_utf8_lossy(&answers).replace(CONTINUE, "");
+    (asked.try_iter().collect(), answers, is_ending)
+}
+
+/// What a worker of this server would know.
+pub(super) fn context(builder: Builder) -> Context {
     let services = Services(builder.services.iter().map(|new| new()).collect());
     let counters = Arc::new(Counters::default());
     let metrics = Metrics {
@@ -83,23 +104,7 @@ fn run(bytes: &[u8], size: usize) -> (Vec<Asked>, String, bool) {
         paths: builder.paths.into(),
         policy: builder.policy,
     };
-    let context = &mut Context::new(0, counters, Arc::default(), services, &common);
-    let mut session = Session::new(Instant::from_millis(0), Serves::Everyone);
-    let (key, mut scratch) = (SlotMap::<Key, ()>::with_key().insert(()), Scratch::new());
-    let mut answers = Vec::new();
-    let size = NonZeroUsize::new(size).map_or(1, NonZeroUsize::get);
-    for read in bytes.chunks(size) {
-        let mut read = read.to_vec();
-        session.receive(key, Read::Bytes(&mut read), &mut scratch, &mut [], context);
-        answers.extend(context.cork.pieces(&[]).flatten());
-        context.clear_cork();
-    }
-    let is_ending = session.is_ending();
-    session.end_of_input(key, &mut [], context);
-    assert_eq!(context.bodies, 0, "memory stays counted");
-    // Whether that is said depends on what has come.
-    let answers = String::from_utf8_lossy(&answers).replace(CONTINUE, "");
-    (asked.try_iter().collect(), answers, is_ending)
+    Context::new(0, counters, Arc::default(), services, &common)
 }
 
 /// The requests of the input, up to the first that is not complete or not good.

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::{Seen, cut, reference};
 use crate::handshake::Agreed;
 use crate::{
-    Client, Config, Connection, Error, Event, Framed, Input, Kind, Message, Part, Pongs, Role,
-    Scratch, Server, State, Transport,
+    Client, CloseCode, Config, Connection, Error, Event, Framed, Input, Kind, Message, Part, Pongs,
+    Role, Scratch, Server, State, Transport,
 };
 
 /// What a connection made of its input.
@@ -38,11 +38,14 @@ pub fn frames(flags: u8, limit: u16, sizes: [u8; 4], bytes: &[u8]) {
     if flags & 1 == 0 {
         let server = || Connection::new(Server, config, Agreed::elsewhere());
         check(server, config, Sends::After(flags >> 3), sizes, bytes);
+        let peer = Connection::new(Client(|| [1, 2, 3, 4]), config, Agreed::elsewhere());
+        again(server(), peer, bytes);
         check_framed(server, sizes, bytes);
     } else {
         let keys = || [0x37, 0xfa, 0x21, 0x3d];
         let client = || Connection::new(Client(keys), config, Agreed::elsewhere());
         check(client, config, Sends::After(flags >> 3), sizes, bytes);
+        again(client(), Connection::new(Server, config, Agreed::elsewhere()), bytes);
     }
 }
 
@@ -66,6 +69,34 @@ fn check<R: Role>(
     let ended = expected.failure.is_some() || matches!(whole.seen.last(), Some(Seen::Close(..)));
     assert_eq!(whole.state, if ended { State::Closed } else { State::Open });
     assert_eq!(whole.transport == Transport::Keep, !ended);
+}
+
+/// What was read is the same when the other end says it again.
+fn again<R: Role, P: Role>(conn: Connection<R>, mut peer: Connection<P>, bytes: &[u8]) {
+    let config = Config { max_message: u64::MAX, ..Config::default() };
+    let mut seen = run(conn, [bytes].into_iter(), Sends::Eagerly).seen;
+    // A Close frame without a code can't be asked for.
+    seen.pop_if(|seen| matches!(seen, Seen::Close(None, _)));
+    let mut wire = Vec::new();
+    for seen in &seen {
+        let said = match seen {
+            Seen::Data { kind: Kind::Text, bytes, last, .. } => {
+                peer.send(str::from_utf8(bytes).expect("it came as text"), *last, &mut wire)
+            }
+            Seen::Data { kind: Kind::Binary, bytes, last, .. } => {
+                peer.send(&bytes[..], *last, &mut wire)
+            }
+            Seen::Ping(bytes) => peer.ping(bytes, &mut wire),
+            Seen::Pong(bytes) => peer.pong(bytes, &mut wire),
+            Seen::Close(code, reason) => {
+                let code = code.and_then(CloseCode::new).expect("it came on the wire");
+                peer.close(code, reason, &mut wire)
+            }
+        };
+        said.expect("what came can be said");
+    }
+    let heard = reference::read(&wire, R::READS_MASKED, config.max_message);
+    assert_eq!((heard.seen, heard.failure, heard.rest), (seen, None, 0), "it is not what came");
 }
 
 /// Messages with a frame around them against those without.

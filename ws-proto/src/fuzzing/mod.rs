@@ -11,18 +11,24 @@
 )]
 
 mod frames;
+mod handshake;
 mod heads;
 mod inflate;
+mod lists;
 mod pair;
 mod reference;
+mod session;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use frames::frames;
+pub use handshake::{Asked, handshake};
 pub use heads::{request_head, response_head};
 pub use inflate::inflate;
+pub use lists::{Wishes, lists};
 pub use pair::{Op, pair};
+pub use session::{Step, session};
 
 use crate::{Event, Kind, Part};
 

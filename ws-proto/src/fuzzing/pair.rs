@@ -39,8 +39,8 @@ pub fn pair(manual: bool, ops: &[Op<'_>]) {
         server.read(&mut client.wire, usize::MAX);
     }
     assert!(client.wire.is_empty() && server.wire.is_empty(), "it does not come to rest");
-    arrived(&server, &client);
-    arrived(&client, &server);
+    arrived(&server.sent, &client.got, &client.sent);
+    arrived(&client.sent, &server.got, &server.sent);
     assert_eq!(server.conn.state(), client.conn.state());
     let closed = server.conn.state() == State::Closed;
     let (to_close, to_wait) = if closed {
@@ -53,8 +53,8 @@ pub fn pair(manual: bool, ops: &[Op<'_>]) {
     assert_eq!((server.conn.peer_eof(), client.conn.peer_eof()), (ended, ended));
 }
 
-/// Everything that `from` has sent, in order; but for pongs, of which some answer pings.
-fn arrived<A, B>(from: &End<A>, to: &End<B>) {
+/// Everything that was sent was got, in order; but for pongs, of which some answer pings.
+pub(super) fn arrived(sent: &[Seen], got: &[Seen], pings: &[Seen]) {
     let of = |log: &[Seen]| {
         let mut rest = Vec::new();
         let kept = log.iter().filter(|seen| !matches!(seen, Seen::Pong(_)));
@@ -62,32 +62,32 @@ fn arrived<A, B>(from: &End<A>, to: &End<B>) {
         kept.for_each(|seen| seen.clone().push_to(&mut rest));
         rest
     };
-    assert_eq!(of(&from.sent), of(&to.got));
-    let mut sent = from.sent.iter().filter(|seen| matches!(seen, Seen::Pong(_)));
-    for got in to.got.iter().filter(|seen| matches!(seen, Seen::Pong(_))) {
+    assert_eq!(of(sent), of(got));
+    let mut by_hand = sent.iter().filter(|seen| matches!(seen, Seen::Pong(_)));
+    for got in got.iter().filter(|seen| matches!(seen, Seen::Pong(_))) {
         // Those that were sent by hand come in order; the others answer a ping.
         let Seen::Pong(bytes) = got else { continue };
-        let answers = to.sent.contains(&Seen::Ping(bytes.clone()));
-        assert!(answers || sent.any(|seen| seen == got), "a pong out of nowhere: {bytes:x?}");
+        let answers = pings.contains(&Seen::Ping(bytes.clone()));
+        assert!(answers || by_hand.any(|seen| seen == got), "a pong out of nowhere: {bytes:x?}");
     }
 }
 
-struct End<R> {
-    conn: Connection<R>,
-    wire: VecDeque<u8>,
-    sent: Vec<Seen>,
-    got: Vec<Seen>,
+pub(super) struct End<R> {
+    pub(super) conn: Connection<R>,
+    pub(super) wire: VecDeque<u8>,
+    pub(super) sent: Vec<Seen>,
+    pub(super) got: Vec<Seen>,
     /// The kind of a message that has not ended, and whether a byte of it was sent.
     open: Option<(Kind, bool)>,
 }
 
 impl<R: Role> End<R> {
-    fn new(conn: Connection<R>) -> Self {
+    pub(super) fn new(conn: Connection<R>) -> Self {
         let (sent, got) = (Vec::new(), Vec::new());
         Self { conn, wire: VecDeque::new(), sent, got, open: None }
     }
 
-    fn act(&mut self, code: u8, bytes: &[u8]) {
+    pub(super) fn act(&mut self, code: u8, bytes: &[u8]) {
         // Of the first byte: a bit for the end of a message, the others the room in the sink.
         let (&first, bytes) = bytes.split_first().unwrap_or((&0xff, &[]));
         let (last, room) = (first & 1 == 1, usize::from(first >> 1) * 4);

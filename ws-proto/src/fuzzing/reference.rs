@@ -11,6 +11,8 @@ pub(super) struct Expected {
     pub(super) seen: Vec<Seen>,
     /// The status code of the Close frame that tells of a violation.
     pub(super) failure: Option<u16>,
+    /// How many bytes stand behind a Close frame or a violation, or are of a frame that is not complete.
+    pub(super) rest: usize,
 }
 
 /// Why no more is read.
@@ -23,14 +25,18 @@ enum Stop {
 pub(super) fn read(bytes: &[u8], masked: bool, limit: u64) -> Expected {
     let mut reader =
         Reader { bytes, masked, limit, seen: Vec::new(), message: None, handed_out: 0 };
+    let mut rest = bytes.len();
     let failure = loop {
         match reader.frame() {
-            Ok(()) => {}
+            Ok(()) => rest = reader.bytes.len(),
             Err(Stop::Quiet) => break None,
             Err(Stop::Failure(code)) => break Some(code),
         }
     };
-    Expected { seen: reader.seen, failure }
+    if matches!(reader.seen.last(), Some(Seen::Close(..))) {
+        rest = reader.bytes.len();
+    }
+    Expected { seen: reader.seen, failure, rest }
 }
 
 struct Reader<'b> {
