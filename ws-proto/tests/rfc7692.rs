@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use ws_proto::deflate::{Agreement, Context, Deflater, Inflater, Settings, WindowBits};
 use ws_proto::handshake::Agreed;
 use ws_proto::{
-    Client, CloseCode, Config, Connection, Error, Event, Input, Kind, Message, Part, Role, Scratch,
-    Server,
+    Client, CloseCode, Config, Connection, Error, Event, Full, Input, Kind, Message, Part, Role,
+    Scratch, Server, Slice, Store,
 };
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -491,5 +491,93 @@ proptest! {
         let whole = read(&mut connection, &mut inflater, &bytes, usize::MAX);
         let (mut connection, mut inflater) = fresh();
         prop_assert_eq!(read(&mut connection, &mut inflater, &bytes, chunk), whole);
+    }
+}
+
+/// One frame for many peers: it refers to nothing before it, and nothing behind it refers to it.
+#[test]
+fn s7_2_a_broadcast_is_read_by_all() {
+    let settings = Settings::default();
+    let mut deflater = Deflater::new(&settings, context(15, true));
+    let (text_of, mut wire) = ("la".repeat(200), Vec::new());
+    for _ in 0..2 {
+        assert_eq!(deflater.broadcast(Message::Text(&text_of), &mut wire), Ok(true));
+    }
+    let (first, second) = wire.split_at(wire.len() / 2);
+    assert_eq!(first, second);
+    assert!(first.len() < 30 && first[0] == 0xc1);
+    for frame in [first, &wire] {
+        let read = at_every_split(frame, 1 << 20);
+        let messages = vec![text(&text_of); frame.len() / first.len()];
+        assert_eq!((read.messages, read.error), (messages, None));
+    }
+    let mut nothing = Vec::new();
+    for small in [&b"small"[..], &[]] {
+        assert_eq!(deflater.broadcast(Message::Binary(small), &mut nothing), Ok(false));
+    }
+    // What does not shrink is not worth it either, where context is not taken over.
+    let mut deflater = Deflater::new(&settings, context(15, false));
+    let mut noise = 1u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        noise ^= noise << 13;
+        noise ^= noise >> 17;
+        noise ^= noise << 5;
+        noise.to_be_bytes()[0]
+    })
+    .take(1000)
+    .collect();
+    assert_eq!(deflater.broadcast(Message::Binary(&noise), &mut nothing), Ok(false));
+    assert_eq!(nothing, b"");
+    let mut small = [0; 10];
+    let mut out = Slice::new(&mut small);
+    assert_eq!(deflater.broadcast(Message::Text(&text_of), &mut out), Err(Full));
+    assert_eq!(out.stored(), b"");
+    assert_eq!(deflater.broadcast(Message::Text(&text_of), &mut nothing), Ok(true));
+    assert_eq!(nothing, first);
+}
+
+/// Without context takeover, an inflater may serve another connection between messages, and only then.
+#[test]
+fn an_inflater_is_in_use_from_the_header_to_the_last_byte() {
+    let data = reference(b"row, row, row your boat");
+    let whole = [frame(0x42, &data[..5]), frame(0x80, &data[5..])].concat();
+    let (mut conn, mut inflater) = (client(100), Inflater::new(context(15, false)));
+    let mut give = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let mut scratch = Scratch::default();
+        let mut input = Input::new(&mut bytes, &mut scratch);
+        while conn.next_event_inflated(&mut input, &mut inflater).unwrap().is_some() {}
+        conn.is_inflating()
+    };
+    assert!(!give(b""));
+    for (i, byte) in whole.iter().enumerate() {
+        assert_eq!(give(&[*byte]), (1..whole.len() - 1).contains(&i), "{i}");
+    }
+    assert!(!give(&frame(0x02, b"plain")), "it is not compressed");
+
+    // One that is given up halfway is made fit for another by a reset.
+    let mut inflater = Inflater::new(context(15, false));
+    read(&mut client(100), &mut inflater, &whole[..8], 100);
+    inflater.reset();
+    let all = read(&mut client(100), &mut inflater, &whole, 100);
+    assert_eq!(all.messages, [(Kind::Binary, b"row, row, row your boat".to_vec())]);
+}
+
+/// The last fragment may have nothing left to say.
+#[test]
+fn s7_2_3_6_a_message_ends_with_an_empty_fragment() {
+    for takeover in [true, false] {
+        let settings = Settings { threshold: Some(0), ..Settings::default() };
+        let mut deflater = Deflater::new(&settings, context(15, takeover));
+        let (mut conn, mut wire) = (server(100), Vec::new());
+        for last in [false, true, false, true] {
+            let part = if last { "" } else { "Hello" };
+            conn.send_deflated(part, last, &mut deflater, &mut wire).unwrap();
+        }
+        let mut inflater = Inflater::new(context(15, takeover));
+        let read = read(&mut client(100), &mut inflater, &wire, 3);
+        assert_eq!((read.messages, read.error), (vec![text("Hello"); 2], None));
+        assert_eq!(format!("{deflater:?}"), format!("Deflater {{ takeover: {takeover}, .. }}"));
+        assert_eq!(format!("{inflater:?}"), format!("Inflater {{ takeover: {takeover}, .. }}"));
     }
 }
