@@ -10,6 +10,8 @@ use crate::arriving::Arriving;
 const KEPT: usize = 1024 * 1024;
 /// Payload from this size on is not copied if it lies where it can be sent from.
 pub(crate) const LARGE: usize = 8 * 1024;
+/// Bytes of the key that a frame has no more when it goes back (RFC 6455 §5.2).
+const MASKING_KEY: usize = 4;
 /// How many pieces there may be elsewhere, and one more: with what is between them no more than one write takes.
 const REFERENCES: usize = 24;
 
@@ -122,8 +124,9 @@ impl Cork {
     /// These bytes have been read, and stay where they are until the cork is empty again.
     pub(crate) fn lend_read(&mut self, bytes: &[u8]) {
         self.read = addresses(bytes);
-        // The first frame that goes back is as if it went on from here.
-        self.run = self.read.start..self.read.start;
+        // Where the first frame begins that goes back, behind the room of a masking key: as if it went on from here.
+        let first = self.read.start.saturating_add(MASKING_KEY);
+        self.run = first..first;
     }
 
     /// Whether these bytes are what was read.

@@ -1,9 +1,9 @@
 //! Bytes from the peer, as [`Connection::next_event`](crate::Connection::next_event) takes them.
 
-use crate::mask;
+use core::mem;
 
-/// How many bytes a masking key takes in a header (RFC 6455 §5.2).
-const KEY: usize = 4;
+use crate::Kind;
+use crate::reframe::{self, KEY};
 
 /// The bytes of one read, which a connection consumes event by event.
 ///
@@ -19,8 +19,9 @@ const KEY: usize = 4;
 /// ```
 #[derive(Debug)]
 pub struct Input<'b> {
-    /// What is not consumed, behind `gap` bytes that are: room to move what is handed out.
+    /// What is not handed out: `ready` bytes of frames that are, then `gap` bytes of no use, then what came behind.
     bytes: Bytes<'b>,
+    ready: usize,
     gap: usize,
     /// Whether no message was handed out with a frame.
     is_fresh: bool,
@@ -29,8 +30,8 @@ pub struct Input<'b> {
     scratch: &'b mut Scratch,
 }
 
-/// How the last message began that was handed out with a frame. What begins like it need not be looked at again,
-/// and nobody waits for a length that can be guessed.
+/// How the last message began that has a header of two bytes and a key. What begins like it need not be looked at
+/// again, and nobody waits for a length that can be guessed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Like {
     /// The first two bytes of the header.
@@ -41,6 +42,20 @@ pub(crate) struct Like {
 impl Like {
     /// An empty binary message: what is guessed must be true of whatever begins like this.
     const EMPTY: Self = Self { start: u16::from_ne_bytes([0x82, 0x80]), len: 0 };
+
+    /// The kind of such a message.
+    #[inline]
+    pub(crate) const fn kind(self) -> Kind {
+        let [first, _] = self.start.to_ne_bytes();
+        if first == 0x81 { Kind::Text } else { Kind::Binary }
+    }
+
+    /// How many bytes its frame has without a key.
+    #[inline]
+    const fn unmasked_len(self) -> usize {
+        // It is no more than 127.
+        (self.len as usize).wrapping_add(2)
+    }
 }
 
 /// Room for a code point or a control frame that a read boundary cut in two: 125 bytes.
@@ -60,19 +75,28 @@ impl<'b> Input<'b> {
     #[inline]
     #[must_use]
     pub const fn new(bytes: &'b mut [u8], scratch: &'b mut Scratch) -> Self {
-        Self { bytes: Bytes(bytes), gap: 0, is_fresh: true, like: Like::EMPTY, scratch }
+        let bytes = Bytes(bytes);
+        Self { bytes, ready: 0, gap: 0, is_fresh: true, like: Like::EMPTY, scratch }
     }
 
     /// How many bytes are not consumed yet.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.bytes.0.len().saturating_sub(self.gap)
+        self.bytes.0.len().saturating_sub(self.gap).saturating_add(self.keys())
     }
 
     /// Whether every byte is consumed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.bytes.0.len() <= self.gap
+    }
+
+    /// How many bytes of keys there were in what is ready.
+    const fn keys(&self) -> usize {
+        match self.ready.checked_div(self.like.unmasked_len()) {
+            Some(frames) => frames.saturating_mul(KEY),
+            None => 0,
+        }
     }
 
     /// What is not consumed, without a gap.
@@ -85,33 +109,70 @@ impl<'b> Input<'b> {
     #[inline]
     pub(crate) fn whole(&mut self) -> (&mut Bytes<'b>, &mut Like) {
         if self.gap > 0 {
-            self.bytes.take(core::mem::take(&mut self.gap));
+            self.close_gap();
         }
         (&mut self.bytes, &mut self.like)
     }
 
-    /// What is not consumed, to look at, and how the last message began.
+    /// Makes of what is ready what it was, but for the keys, which mask nothing now.
+    #[cold]
+    #[inline(never)]
+    fn close_gap(&mut self) {
+        let keys = self.keys();
+        let (ready, gap) = (mem::take(&mut self.ready), mem::take(&mut self.gap));
+        // Nothing is ready in the part of the gap that is of no use to it.
+        let unused = gap.saturating_sub(keys);
+        if ready > 0 {
+            let end = ready.saturating_add(gap);
+            let masked = self.bytes.0.get_mut(..end).unwrap_or_default();
+            reframe::undo(masked, ready, self.like.start, self.like.unmasked_len());
+        }
+        self.bytes.take(unused);
+    }
+
+    /// What has not been looked at, and how the last message began.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<(&[u8], &mut Like)> {
         Some((self.bytes.0.get(self.gap..)?, &mut self.like))
     }
 
+    /// The next frame of those that are ready, and how they begin.
+    #[inline]
+    pub(crate) fn ready(&mut self) -> Option<(&'b [u8], Like)> {
+        if self.ready == 0 {
+            return None;
+        }
+        let len = self.like.unmasked_len();
+        let (frame, rest) = mem::take(&mut self.bytes.0).split_at_mut_checked(len)?;
+        self.bytes.0 = rest;
+        // What is ready are whole frames.
+        self.ready = self.ready.wrapping_sub(len);
+        Some((frame, self.like))
+    }
+
+    /// Consumes everything.
+    #[inline]
+    pub(crate) fn discard(&mut self) {
+        self.bytes.discard();
+        (self.ready, self.gap) = (0, 0);
+    }
+
     /// Consumes a masked frame, of a header of `N` bytes and the key, and `len` bytes of payload: the payload behind
     /// `new`, a header of `N` bytes of a frame that is not masked. `None` if not all of it has come: it stays.
     // What is not in line is given no reference to this input, which stays in registers so.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reframe<const N: usize>(
         &mut self,
         new: [u8; N],
         len: u16,
         key: [u8; 4],
     ) -> Option<&'b [u8]> {
-        let bytes = core::mem::take(&mut self.bytes.0);
+        let bytes = mem::take(&mut self.bytes.0);
         let len = usize::from(len);
         let (frame, rest) = if self.is_fresh {
-            reframe_first(bytes, new, len, key)
+            reframe::first(bytes, new, len, key)
         } else {
-            reframe_next(bytes, self.gap, new, len, key)
+            reframe::next(bytes, self.gap, new, len, key)
         };
         self.bytes.0 = rest;
         if frame.is_some() {
@@ -122,30 +183,17 @@ impl<'b> Input<'b> {
         frame
     }
 
-    /// The same for a frame that begins like the one before it.
-    #[inline]
-    pub(crate) fn reframe_alike(&mut self, new: [u8; 2], key: [u8; 4]) -> Option<&'b [u8]> {
-        match self.like.len {
-            16..=32 => self.reframe_short::<16>(new, key),
-            64..=125 => self.reframe_short::<64>(new, key),
-            len => self.reframe(new, len.into(), key),
-        }
-    }
-
-    /// The same for a payload of `E` to `2 * E` bytes, which goes through registers.
+    /// The same for all frames behind it that begin alike, as `new` is for them: they are [ready](Self::ready).
     #[inline(always)]
-    fn reframe_short<const E: usize>(&mut self, new: [u8; 2], key: [u8; 4]) -> Option<&'b [u8]> {
-        let len = usize::from(self.like.len);
-        let (_, payload) = self.bytes.0.get(self.gap..)?.split_at_checked(const { 2 + KEY })?;
-        let ends = mask::Ends::<E>::masked(payload.get(..len)?, key)?;
-        let bytes = core::mem::take(&mut self.bytes.0);
-        let (frame, rest) = bytes.split_at_mut_checked(len.saturating_add(2))?;
-        self.bytes.0 = rest;
-        self.gap = self.gap.wrapping_add(KEY);
-        let (head, body) = frame.split_first_chunk_mut()?;
-        *head = new;
-        ends.put(body)?;
-        Some(frame)
+    pub(crate) fn reframe_alike(&mut self, new: [u8; 2]) {
+        let Like { start, len } = self.like;
+        let behind = self.bytes.0.get(self.gap..).and_then(|behind| behind.first_chunk());
+        if behind.is_some_and(|behind| u16::from_ne_bytes(*behind) == start) {
+            let frames = reframe::alike(self.bytes.0, self.gap, start, new, len);
+            // No more than there are bytes, either.
+            self.gap = self.gap.wrapping_add(frames.wrapping_mul(KEY));
+            self.ready = frames.wrapping_mul(self.like.unmasked_len());
+        }
     }
 
     /// What `consume` makes of the input.
@@ -156,54 +204,11 @@ impl<'b> Input<'b> {
         &'i mut self,
         consume: impl FnOnce(&mut Bytes<'b>, &'i mut Scratch) -> T,
     ) -> T {
-        let mut bytes = Bytes(core::mem::take(&mut self.bytes().0));
+        let mut bytes = Bytes(mem::take(&mut self.bytes().0));
         let result = consume(&mut bytes, self.scratch);
         self.bytes = bytes;
         result
     }
-}
-
-/// [`Input::reframe`] for the first message, whose payload stays where it is: often there is no other. The frame, and
-/// what is left behind it.
-#[inline]
-fn reframe_first<const N: usize>(
-    bytes: &mut [u8],
-    new: [u8; N],
-    len: usize,
-    key: [u8; 4],
-) -> (Option<&[u8]>, &mut [u8]) {
-    let end = len.saturating_add(const { N + KEY });
-    if bytes.len() < end {
-        return (None, bytes);
-    }
-    let (whole, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
-    let frame = whole.get_mut(KEY..).unwrap_or_default();
-    if let Some((head, body)) = frame.split_first_chunk_mut() {
-        *head = new;
-        mask::apply(body, key);
-    }
-    (Some(frame), rest)
-}
-
-/// [`Input::reframe`] for one behind others, and of any length.
-#[inline(never)]
-fn reframe_next<const N: usize>(
-    bytes: &mut [u8],
-    gap: usize,
-    new: [u8; N],
-    len: usize,
-    key: [u8; 4],
-) -> (Option<&[u8]>, &mut [u8]) {
-    let moved = gap.saturating_add(KEY);
-    let end = len.saturating_add(moved).saturating_add(N);
-    let Some((head, body)) = bytes.get_mut(..end).and_then(<[u8]>::split_first_chunk_mut) else {
-        return (None, bytes);
-    };
-    *head = new;
-    mask::apply_down(body, moved, key);
-    // It is shorter than what was just there.
-    let (frame, rest) = bytes.split_at_mut_checked(len.saturating_add(N)).unwrap_or_default();
-    (Some(frame), rest)
 }
 
 impl<'b> Bytes<'b> {
@@ -227,7 +232,7 @@ impl<'b> Bytes<'b> {
     /// Consumes `n` bytes, or all if they are fewer.
     #[inline]
     pub(crate) fn take(&mut self, n: usize) -> &'b mut [u8] {
-        let bytes = core::mem::take(&mut self.0);
+        let bytes = mem::take(&mut self.0);
         let n = n.min(bytes.len());
         // It is never beyond the end; where compilers do not see that, `split_at_mut` keeps a panic path.
         let (taken, rest) = bytes.split_at_mut_checked(n).unwrap_or_default();

@@ -80,6 +80,7 @@ mod input;
 pub mod io;
 pub mod keepalive;
 pub mod mask;
+mod reframe;
 mod role;
 mod sink;
 mod utf8;

@@ -239,10 +239,18 @@ proptest! {
     fn framed_messages_are_the_same(
         config in config(),
         // Some several times: what begins alike takes a way of its own.
-        pieces in vec((piece(), 1usize..4), 1..8),
+        pieces in vec((piece(), 1usize..6), 1..8),
         sizes in sizes(),
+        // How it is asked for one event after the other.
+        ways in vec(0..4, 1..8),
     ) {
-        let pieces = pieces.into_iter().flat_map(|(piece, times)| vec![piece; times]);
+        let mut ways = ways.into_iter().cycle();
+        let pieces = pieces.into_iter().flat_map(|(piece, times)| {
+            let mut pieces = vec![piece; times];
+            // As long, and of text seldom valid.
+            pieces.iter_mut().skip(1).step_by(2).for_each(|piece| piece.payload.reverse());
+            pieces
+        });
         let pieces = pieces.collect::<Vec<_>>();
         let bytes = stream(End::Server, &pieces);
         let reads = cut(&bytes, &sizes);
@@ -257,7 +265,12 @@ proptest! {
             let mut behind = None;
             loop {
                 let before = input.len();
-                if let Some(Framed { message, frame }) = conn.next_framed(&mut input) {
+                let framed = match ways.next().unwrap() {
+                    0 => None,
+                    1 => conn.next_alike(&mut input).or_else(|| conn.next_framed(&mut input)),
+                    _ => conn.next_framed(&mut input),
+                };
+                if let Some(Framed { message, frame }) = framed {
                     let mut sent = Wire::default();
                     harness::server_conn(config).send(message, true, &mut sent).unwrap();
                     prop_assert_eq!(frame, sent.take());

@@ -3,7 +3,7 @@
 use std::num::Wrapping;
 
 use ws_proto::deflate::Inflater;
-use ws_proto::{CloseCode, Error, Event, Input, Kind, Part, Scratch, State};
+use ws_proto::{CloseCode, Error, Event, Framed, Input, Kind, Part, Scratch, State};
 
 use super::slow::{pass, waiting};
 use crate::Handler;
@@ -41,17 +41,15 @@ impl<H: Handler> Application for H {
             while peer.is_open()
                 && let Some(framed) = peer.connection.next_framed(&mut input)
             {
-                // One of its own for each message: if the handler is in line, it is nowhere in memory.
-                let mut peer = Peer {
-                    key: peer.key,
-                    connection: &mut *peer.connection,
-                    deflate: peer.deflate,
-                    extra: &mut *peer.extra,
-                    context: &mut *peer.context,
-                    framed: is_lent.then_some(framed),
-                };
-                self.on_message(&mut peer, framed.message);
+                hand_out(framed, is_lent, peer, self);
                 messages += 1;
+                // A loop of its own, for it has less to keep in registers.
+                while peer.is_open()
+                    && let Some(framed) = peer.connection.next_alike(&mut input)
+                {
+                    hand_out(framed, is_lent, peer, self);
+                    messages += 1;
+                }
             }
             if messages != before {
                 last = Some(Last::Message);
@@ -72,6 +70,21 @@ impl<H: Handler> Application for H {
         peer.context.counters.messages.add(messages.0);
         peer.context.last = last;
     }
+}
+
+/// Gives the handler a message.
+#[inline(always)]
+fn hand_out(framed: Framed<'_>, is_lent: bool, peer: &mut Peer<'_>, handler: &mut impl Handler) {
+    // A peer of its own for each message: if the handler is in line, it is nowhere in memory.
+    let mut peer = Peer {
+        key: peer.key,
+        connection: &mut *peer.connection,
+        deflate: peer.deflate,
+        extra: &mut *peer.extra,
+        context: &mut *peer.context,
+        framed: is_lent.then_some(framed),
+    };
+    handler.on_message(&mut peer, framed.message);
 }
 
 /// Serves the next event, of any kind; what is left, and what it was. `None`: nothing is left.

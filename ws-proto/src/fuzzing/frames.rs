@@ -116,13 +116,21 @@ fn check_framed(server: impl Fn() -> Connection<Server>, sizes: [u8; 4], bytes: 
 
 fn run_framed<'b>(mut conn: Connection<Server>, reads: impl Iterator<Item = &'b [u8]>) -> Run {
     let (mut seen, mut error, mut sent) = (Vec::new(), None, Vec::new());
+    // How it is asked for one event after the other.
+    let mut turn = 0_u8;
     for read in reads {
         let mut read = read.to_vec();
         let mut scratch = Scratch::new();
         let mut input = Input::new(&mut read, &mut scratch);
         let mut behind = None;
         loop {
-            if let Some(Framed { message, frame }) = conn.next_framed(&mut input) {
+            turn = turn.wrapping_add(1);
+            let framed = match turn % 5 {
+                0 => None,
+                1 | 2 => conn.next_alike(&mut input),
+                _ => conn.next_framed(&mut input),
+            };
+            if let Some(Framed { message, frame }) = framed {
                 let mut expected = Vec::new();
                 let mut server = Connection::new(Server, Config::default(), Agreed::elsewhere());
                 server.send(message, true, &mut expected).expect("a Vec is never full");
