@@ -242,6 +242,19 @@ impl Handle {
         self.metrics.to_string()
     }
 
+    /// Whether the server should get new clients, as its application sees it: if not,
+    /// [readiness](Builder::readiness) is answered with 503. Nobody is turned away.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.metrics.said.unready.store(!is_ready, Ordering::Relaxed);
+    }
+
+    /// Adds metrics of the application to those of the server: `write` appends lines in the text format of
+    /// Prometheus, on the thread that asks. The first who adds some is heard.
+    pub fn add_metrics(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        // Another has been there before.
+        let _ = self.metrics.said.metrics.set(Box::new(write));
+    }
+
     /// Closes all connections with code 1012, one after the other over that time less the close deadline, or
     /// at least half of it; then [`Server::run`](crate::Server::run) returns. Each worker closes 20 a second
     /// or more, so a few need less time. Until then requests are answered, those for a WebSocket with

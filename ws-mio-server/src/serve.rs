@@ -71,16 +71,24 @@ pub(crate) fn rooms(settings: &Settings) -> Result<Rooms, String> {
 
 /// The rooms of a server as they were when it ended, if they are stored.
 fn open_rooms(settings: &Settings) -> Result<Rooms, String> {
-    let settings = settings.rooms()?;
+    let (cluster, settings) = (settings.cluster(), settings.rooms()?);
+    if let Some(cluster) = cluster {
+        return Rooms::share(settings, &cluster, entropy()?)
+            .map_err(|error| format!("no thread for the backplane: {error}"));
+    }
     let Some(data) = settings.data.clone() else { return Ok(Rooms::new(settings, epoch()?)) };
     let options = Options { survive: settings.survive, ..Options::default() };
     Rooms::open(settings, epoch()?, &data, &options).map_err(|error| format!("data: {error}"))
 }
 
 fn epoch() -> Result<Epoch, String> {
+    entropy().map(Epoch::from_entropy)
+}
+
+fn entropy() -> Result<u64, String> {
     let mut entropy = [0; 8];
     getrandom::fill(&mut entropy).map_err(|error| format!("no random numbers: {error}"))?;
-    Ok(Epoch::from_entropy(u64::from_le_bytes(entropy)))
+    Ok(u64::from_le_bytes(entropy))
 }
 
 /// The server before it is bound.
@@ -142,6 +150,11 @@ fn banner(server: &Server, settings: &Settings) -> io::Result<()> {
     }
     if let Some(address) = server.admin_addr() {
         writeln!(out, "  admin   http://{address}/admin   (and /metrics)")?;
+    }
+    if let Some(cluster) = settings.cluster() {
+        writeln!(out, "  nodes   by {}", cluster.target)?;
+        writeln!(out, "{workers} worker{plural}, messages up to {limit} bytes. Ctrl-C stops.")?;
+        return out.flush();
     }
     match settings.data() {
         Some(data) => writeln!(out, "  data    {}", data.display())?,

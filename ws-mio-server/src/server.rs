@@ -88,8 +88,12 @@ impl Builder {
         let deflate_reserved = Arc::clone(&server.policy.reserved);
         let memory = || Arc::new(Memory::new(server.remembered));
         let ended: Arc<[_]> = (0..workers).map(|_| memory()).collect();
-        let metrics =
-            Metrics { workers: Arc::clone(&counters), ended: Arc::clone(&ended), deflate_reserved };
+        let metrics = Metrics {
+            workers: Arc::clone(&counters),
+            ended: Arc::clone(&ended),
+            deflate_reserved,
+            said: Arc::default(),
+        };
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), metrics: metrics.clone(), clock };
         let common = Common {
             settings: Arc::new(server.settings),

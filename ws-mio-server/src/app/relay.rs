@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ws_mio_server::hub::check_name;
 use ws_mio_server::{CloseCode, Ending, Handler, Message, Peer, PeerId};
 
-use super::rooms::Rooms;
+use super::rooms::{BINARY, Rooms, TEXT};
 
 /// What topics of relays begin with: no name of a room has a control character, so none is of the chat.
 const PREFIX: char = '\u{1}';
@@ -43,6 +43,7 @@ impl Handler for Relay {
         match self.place(peer) {
             Ok((topic, may_send)) => {
                 peer.subscribe(&topic);
+                self.rooms.listen(&topic);
                 self.seats.insert(peer.id(), (topic, may_send));
             }
             // Nothing else is sent but what peers say.
@@ -52,14 +53,22 @@ impl Handler for Relay {
 
     fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
         match self.seats.get(&peer.id()) {
-            Some((topic, true)) => peer.publish(topic, message),
+            Some((topic, true)) => {
+                match &message {
+                    Message::Text(text) => self.rooms.whisper(topic, TEXT, text.as_bytes()),
+                    Message::Binary(bytes) => self.rooms.whisper(topic, BINARY, bytes),
+                }
+                peer.publish(topic, message);
+            }
             Some((_, false)) => close(peer, super::FORBIDDEN, "you may not publish in this room"),
             None => {}
         }
     }
 
     fn on_close(&mut self, peer: &mut Peer<'_>, _: Ending<'_>) {
-        self.seats.remove(&peer.id());
+        if let Some((topic, _)) = self.seats.remove(&peer.id()) {
+            self.rooms.unlisten(&topic);
+        }
     }
 }
 

@@ -93,6 +93,7 @@ pub(super) fn context(builder: Builder) -> Context {
         workers: Arc::new([Arc::clone(&counters)]),
         ended: Arc::new([]),
         deflate_reserved: Arc::new(AtomicUsize::new(0)),
+        said: Arc::default(),
     };
     let common = Common {
         settings: Arc::new(builder.settings),

@@ -14,8 +14,9 @@ pub(crate) use slow::{DropCause, Drops, SlowPeers};
 pub(crate) use text::CONTENT_TYPE;
 
 use crate::census::Memory;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// What a worker counts. In cache lines of its own: other workers' counters must not slow it down.
 #[derive(Debug, Default)]
@@ -108,6 +109,26 @@ pub(crate) struct Metrics {
     pub(crate) ended: Arc<[Arc<Memory>]>,
     /// Bytes that connections may come to need to compress and inflate.
     pub(crate) deflate_reserved: Arc<AtomicUsize>,
+    /// What the application itself says of the server.
+    pub(crate) said: Arc<Said>,
+}
+
+/// Appends metrics of an application to a text.
+pub(crate) type WriteMetrics = Box<dyn Fn(&mut String) + Send + Sync>;
+
+/// What an application says of its server.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// It should get no new clients.
+    pub(crate) unready: AtomicBool,
+    /// Metrics of its own.
+    pub(crate) metrics: OnceLock<WriteMetrics>,
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Said").field("unready", &self.unready).finish_non_exhaustive()
+    }
 }
 
 impl Metrics {

@@ -25,7 +25,12 @@ impl Display for Metrics {
         self.histogram(f, "turn_seconds", turns, |worker| &worker.turns)?;
         let deliveries = "How long messages to topics took until they were sent, in seconds, \
                           once for each worker with subscribers.";
-        self.histogram(f, "delivery_seconds", deliveries, |worker| &worker.deliveries)
+        self.histogram(f, "delivery_seconds", deliveries, |worker| &worker.deliveries)?;
+        let mut text = String::new();
+        if let Some(metrics) = self.said.metrics.get() {
+            metrics(&mut text);
+        }
+        f.write_str(&text)
     }
 }
 

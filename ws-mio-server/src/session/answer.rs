@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ws_proto::deflate::Agreement;
 use ws_proto::handshake::head::{self, RequestHead};
@@ -157,9 +158,11 @@ fn try_answer(
             Ok(Answered::Done)
         }
         Route::Readiness => {
-            let (status, body) = match context.stopping {
-                false => (200, &b"ready\n"[..]),
-                true => (503, &b"draining\n"[..]),
+            let unready = context.metrics.said.unready.load(Ordering::Relaxed);
+            let (status, body) = match (context.stopping, unready) {
+                (false, false) => (200, &b"ready\n"[..]),
+                (false, true) => (503, &b"not ready\n"[..]),
+                (true, _) => (503, &b"draining\n"[..]),
             };
             let fields = &[content(TEXT)];
             serve_page(Response { status, fields, body }, &request, context)?;

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::{Network, OriginPattern, SlowPeers, WindowBits};
 
+use super::cluster::ClusterArgs;
 use super::rooms::{CommonArgs, RoomArgs};
 use super::values::{address, duration, positive, size, slow_peers, window};
 
@@ -197,6 +198,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub(super) common: CommonArgs,
+
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
 
     #[command(flatten)]
     pub(super) rooms: RoomArgs,

@@ -4,6 +4,7 @@
 //! environment. The module is there with the feature `cli`, for programs that want the same.
 
 mod args;
+pub mod cluster;
 mod file;
 mod namespace;
 mod reference;
@@ -253,6 +254,12 @@ impl Settings {
         self.args.common.data.as_deref()
     }
 
+    /// How it works with other servers, if it does.
+    #[must_use]
+    pub fn cluster(&self) -> Option<cluster::ClusterSettings> {
+        self.args.cluster.settings()
+    }
+
     /// How long connections may take to be closed, one after the other, before the server stops.
     #[must_use]
     pub const fn drain(&self) -> Duration {
@@ -289,8 +296,12 @@ impl Settings {
     /// Settings that don't go together: rooms are to be stored nowhere.
     pub fn rooms(&self) -> Result<rooms::RoomSettings, String> {
         let named: Vec<_> = self.namespaces.iter().map(|named| named.args.clone()).collect();
-        let ServeArgs { common, rooms, .. } = &self.args;
+        let ServeArgs { common, rooms, cluster, .. } = &self.args;
         rooms::check(common, rooms, &named)?;
+        if cluster.backplane.is_some() && common.data.is_some() {
+            return Err("data: with backplane, Redis keeps the messages: leave out one of the two"
+                .to_owned());
+        }
         Ok(rooms::settings(common, rooms, &named))
     }
 

@@ -132,6 +132,24 @@ pub(crate) fn message(message: &Message) -> String {
     text
 }
 
+/// A message that only those here get, without an id: it is kept nowhere.
+pub(crate) fn transient(message: &Message) -> String {
+    let content = String::from_utf8_lossy(&message.content);
+    let key = message.key.as_ref();
+    let key = key.map_or_else(String::new, |key| format!(r#","clientId":{}"#, quoted(key)));
+    format!(
+        r#"{{"type":"message","username":{},"content":{},"timestamp":"{}"{key},"transient":true}}"#,
+        quoted(&message.user),
+        quoted(&content),
+        timestamp(message.at),
+    )
+}
+
+/// Such a message is accepted.
+pub(crate) fn ack_here(client_id: &str) -> String {
+    format!(r#"{{"type":"ack","clientId":{},"transient":true}}"#, quoted(client_id))
+}
+
 /// Messages from before somebody came.
 pub(crate) fn history<'m>(messages: impl Iterator<Item = &'m Message>) -> String {
     let messages: Vec<_> = messages.map(message).collect();

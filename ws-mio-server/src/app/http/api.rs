@@ -1,6 +1,9 @@
 //! `/api`: publishing, presence, history and users, for programs that have a key.
 
+use std::time::Duration;
+
 use serde_json::json;
+use ws_mio_server::backplane::node::History;
 use ws_mio_server::hub::{Id, IdError, Page, People, RoomInfo};
 use ws_mio_server::{Answer, Builder, Call, CloseCode, Reply, Service};
 
@@ -11,7 +14,7 @@ use super::keys::Keys;
 use super::recent::Recent;
 use crate::app::FORBIDDEN;
 use crate::app::chat::wire::{self, Complaint};
-use crate::app::rooms::Rooms;
+use crate::app::rooms::{Rooms, Told};
 
 /// Who says what is published without a name.
 const SERVER: &str = "server";
@@ -106,19 +109,27 @@ impl Api {
     fn one(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
         match self.rooms.room(room(call, &self.rooms)?) {
             Some(room) => Ok(said(&described(&room))),
+            None if self.rooms.is_clustered() => {
+                Err(Complaint::new("not-found", "nobody is in this room on this node now"))
+            }
             None => Err(Complaint::new("not-found", "there is no such room now")),
         }
     }
 
     fn presence(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        let People { people, connections, users } = self.rooms.people(room(call, &self.rooms)?);
-        let users = users.map(|users| {
-            let user = |(name, connections): &(std::sync::Arc<str>, usize)| {
-                json!({ "username": **name, "connections": connections })
-            };
-            users.iter().map(user).collect::<Vec<_>>()
-        });
-        Ok(said(&json!({ "userCount": people, "connections": connections, "users": users })))
+        let room = room(call, &self.rooms)?;
+        if self.rooms.is_clustered() {
+            let tell = later(call, &self.rooms, |people| {
+                let mut value = present(people);
+                if let Some(object) = value.as_object_mut() {
+                    object.insert("consistency".to_owned(), "eventual".into());
+                }
+                value.to_string()
+            });
+            self.rooms.people_of_all(room, tell);
+            return Ok(waits());
+        }
+        Ok(said(&present(self.rooms.people(room))))
     }
 
     fn history(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
@@ -134,6 +145,13 @@ impl Api {
             (None, Some(id)) => Page::After(id),
             (Some(_), Some(_)) => return Err(malformed("`before` and `after` exclude each other")),
         };
+        if self.rooms.is_clustered() {
+            let tell = later(call, &self.rooms, |found: History| {
+                wire::page(found.position, &found.messages, found.more)
+            });
+            self.rooms.history_of_all(room, page, most, tell);
+            return Ok(waits());
+        }
         let position = self.rooms.position(room);
         let (messages, more) = self.rooms.history(room, page, most);
         Ok(Reply::Now(Answer::json(200, wire::page(position, &messages, more))))
@@ -181,6 +199,40 @@ impl Service for Api {
     fn on_call(&mut self, call: &Call<'_>) -> Reply {
         reply(self.call(call))
     }
+}
+
+/// Answers a call when something is known.
+fn later<T>(
+    call: &Call<'_>,
+    rooms: &Rooms,
+    say: impl FnOnce(T) -> String + Send + 'static,
+) -> Told<T> {
+    let (id, handle) = (call.id(), rooms.handle().cloned());
+    Box::new(move |result| {
+        let answer = match result {
+            Ok(found) => Answer::json(200, say(found)),
+            Err(complaint) => refusal(&complaint),
+        };
+        if let Some(handle) = handle {
+            handle.answer(id, answer);
+        }
+    })
+}
+
+fn waits() -> Reply {
+    let otherwise = refusal(&Complaint::busy("the backplane has not answered in time; try again"));
+    Reply::Later { within: Duration::from_secs(10), otherwise }
+}
+
+fn present(people: People) -> serde_json::Value {
+    let People { people, connections, users } = people;
+    let users = users.map(|users| {
+        let user = |(name, connections): &(std::sync::Arc<str>, usize)| {
+            json!({ "username": **name, "connections": connections })
+        };
+        users.iter().map(user).collect::<Vec<_>>()
+    });
+    json!({ "userCount": people, "connections": connections, "users": users })
 }
 
 fn said(value: &serde_json::Value) -> Reply {

@@ -8,7 +8,7 @@ use ws_mio_server::hub::Since;
 use ws_mio_server::settings::values;
 use ws_mio_server::{Answer, Call, CallId, Reply, Service};
 
-use super::answers::{malformed, query, reply, seat};
+use super::answers::{malformed, query, refusal, reply, seat};
 use crate::app::chat::wire::{self, Complaint};
 use crate::app::rooms::{Read, Rooms};
 use crate::clock;
@@ -41,6 +41,9 @@ impl Poll {
         }
         let wait = wait(query(call, "wait")?.as_deref())?;
         let since = Since::parse(query(call, "since")?.as_deref());
+        if rooms.is_clustered() {
+            return Ok(self.poll_all(call, wait, since));
+        }
         let Since::After(last) = since else { return Ok(now(&rooms.read(room, since))) };
         let nothing = Answer::json(200, wire::poll(last, None, &[]));
         let (id, handle) = (call.id(), rooms.handle().cloned());
@@ -60,6 +63,51 @@ impl Poll {
     }
 }
 
+impl Poll {
+    /// The same where there are several nodes: what the room has is not known at once.
+    fn poll_all(&mut self, call: &Call<'_>, wait: Duration, since: Since) -> Reply {
+        let Ok((room, _)) = seat(call, &self.rooms) else {
+            return Reply::Now(refusal(&malformed("the room is not named")));
+        };
+        let (rooms, room, id) = (self.rooms.clone(), Arc::<str>::from(room), call.id());
+        let until = clock::unix_millis().saturating_add(millis(wait.saturating_add(SLACK)));
+        rooms.hold(&room, true);
+        self.waiting.insert(id, Arc::clone(&room));
+        let (again, name) = (rooms.clone(), Arc::clone(&room));
+        let told = move |read: Result<Read, Complaint>| {
+            let Some(handle) = again.handle().cloned() else { return };
+            let is_due = |read: &Read| {
+                !read.recovery.is_some_and(|recovery| recovery.is_complete())
+                    || !read.messages.is_empty()
+            };
+            let answer = match read {
+                Err(complaint) => refusal(&complaint),
+                Ok(read) if is_due(&read) => said(&read),
+                Ok(_) => {
+                    let later = handle.clone();
+                    let tell = Box::new(move |message: Option<_>| {
+                        if let Some(message) = message {
+                            later.answer(id, Answer::json(200, wire::poll_one(&message)));
+                        }
+                    });
+                    match again.wait(&name, since, id, until, tell) {
+                        Ok(None) => return,
+                        Ok(Some(read)) => said(&read),
+                        Err(complaint) => refusal(&complaint),
+                    }
+                }
+            };
+            handle.answer(id, answer);
+        };
+        rooms.read_all(&room, since, Box::new(told));
+        let Since::After(last) = since else {
+            let otherwise = refusal(&Complaint::busy("the other nodes can't be reached"));
+            return Reply::Later { within: LONGEST, otherwise };
+        };
+        Reply::Later { within: wait, otherwise: Answer::json(200, wire::poll(last, None, &[])) }
+    }
+}
+
 impl Service for Poll {
     fn on_call(&mut self, call: &Call<'_>) -> Reply {
         reply(self.poll(call))
@@ -68,13 +116,18 @@ impl Service for Poll {
     fn on_end(&mut self, call: CallId) {
         if let Some(room) = self.waiting.remove(&call) {
             self.rooms.wait_no_more(&room, call);
+            self.rooms.hold(&room, false);
         }
     }
 }
 
 fn now(read: &Read) -> Reply {
+    Reply::Now(said(read))
+}
+
+fn said(read: &Read) -> Answer {
     let Read { position, recovery, messages } = read;
-    Reply::Now(Answer::json(200, wire::poll(*position, *recovery, messages)))
+    Answer::json(200, wire::poll(*position, *recovery, messages))
 }
 
 /// How long to wait: a number of seconds, or a number with a unit.

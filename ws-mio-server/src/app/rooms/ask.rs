@@ -33,12 +33,18 @@ impl Rooms {
 
     /// A room, if it is there.
     pub(crate) fn room(&self, room: &str) -> Option<RoomInfo> {
-        self.shard(room).hub.room(room)
+        let shard = self.shard(room);
+        shard.hub.room(room).map(|room| self.as_seen(&shard, room))
     }
 
     /// All rooms, in no particular order.
     pub(crate) fn rooms(&self) -> Vec<RoomInfo> {
-        self.0.shards.iter().flat_map(|shard| lock(shard).hub.rooms().collect::<Vec<_>>()).collect()
+        let of = |shard| {
+            let shard = &*lock(shard);
+            let all = shard.hub.rooms();
+            all.map(|room| self.as_seen(shard, room)).collect::<Vec<_>>()
+        };
+        self.0.shards.iter().flat_map(of).collect()
     }
 
     /// Messages that a room keeps, in order, and whether there are more beyond them.
@@ -126,6 +132,11 @@ impl Rooms {
 
     /// Closes all connections of a user; how many there were.
     pub(crate) fn disconnect(&self, user: &str, code: CloseCode, reason: &str) -> usize {
+        self.shout_disconnect(user, code, reason);
+        self.disconnect_here(user, code, reason)
+    }
+
+    pub(super) fn disconnect_here(&self, user: &str, code: CloseCode, reason: &str) -> usize {
         let connections = self.connections(user);
         for peer in &connections {
             self.with(|handle| handle.close(*peer, code, reason));
@@ -150,8 +161,11 @@ impl Rooms {
         let now = clock::unix_millis();
         let shard = self.shard(room);
         let people = shard.hub.people(room).people;
+        drop(shard);
         let text = wire::system(said, people, now, "notification", None);
         self.deliver(room, &Shared::new(text.as_str()), None);
+        self.whisper(room, super::cluster::TEXT, text.as_bytes());
+        let shard = self.shard(room);
         Ok(shard.hub.room(room).map_or(0, |room| room.connections))
     }
 
@@ -167,11 +181,16 @@ impl Rooms {
 
     fn send_to_user(&self, user: &str, text: &str) -> Result<usize, Complaint> {
         self.has_room()?;
+        self.shout_to_user(user, text);
+        Ok(self.send_to_user_here(user, text))
+    }
+
+    pub(super) fn send_to_user_here(&self, user: &str, text: &str) -> usize {
         let message = Shared::new(text);
         let connections = self.connections(user);
         for peer in &connections {
             self.with(|handle| handle.send_shared(*peer, &message));
         }
-        Ok(connections.len())
+        connections.len()
     }
 }

@@ -5,6 +5,7 @@
 //! the order, so a member gets every message of its room once and in order, without a thread that owns it.
 
 mod ask;
+mod cluster;
 mod keep;
 mod perform;
 mod stored;
@@ -14,7 +15,11 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use ws_mio_server::hub::{Effect, Epoch, Hub, Id, Join, Limits, Publish, Since, check_name};
+use ws_mio_server::backplane::Node;
+use ws_mio_server::backplane::node::History;
+use ws_mio_server::hub::{
+    Effect, Epoch, Hub, Id, Join, Limits, People, Publish, Since, check_name,
+};
 use ws_mio_server::settings::rooms::RoomSettings;
 use ws_mio_server::store::Store;
 use ws_mio_server::{Handle, Identity, PeerId, Shared};
@@ -22,6 +27,8 @@ use ws_mio_server::{Handle, Identity, PeerId, Shared};
 use crate::app::chat::wire::{self, Complaint};
 use crate::clock;
 pub(crate) use ask::Read;
+use cluster::Cluster;
+pub(crate) use cluster::{BINARY, TEXT};
 use waiting::Waiting;
 
 /// How many locks rooms are spread over.
@@ -42,6 +49,8 @@ struct Inner {
     handle: OnceLock<Handle>,
     /// Where messages are kept, if they are.
     store: Option<Store>,
+    /// What there is of other nodes, if there are any.
+    cluster: Option<Cluster>,
 }
 
 /// A part of the rooms.
@@ -49,6 +58,8 @@ struct Shard {
     hub: Hub<PeerId, Answer>,
     /// Those who wait for the next message of a room.
     waiting: Waiting,
+    /// What is known of these rooms on other nodes, if there are any.
+    node: Option<Node<PeerId, Answer>>,
 }
 
 impl fmt::Debug for Rooms {
@@ -63,13 +74,25 @@ pub(crate) enum Answer {
     Member { peer: PeerId, client_id: Option<Box<str>> },
     /// Somebody who is not in a room. It is called when no lock is held, by the thread that knows.
     Call(Box<dyn FnOnce(Result<Id, Complaint>) + Send>),
+    /// The same, of what a room has; only where there are several nodes.
+    Read(Told<Read>),
+    /// Of a page of what it keeps.
+    History(Told<History>),
+    /// Of who is in it.
+    People(Told<People>),
 }
+
+/// Is told something when it is known. It is called when no lock is held.
+pub(crate) type Told<T> = Box<dyn FnOnce(Result<T, Complaint>) + Send>;
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Member { .. } => "Member",
             Self::Call(_) => "Call",
+            Self::Read(_) => "Read",
+            Self::History(_) => "History",
+            Self::People(_) => "People",
         })
     }
 }
@@ -86,7 +109,7 @@ pub(crate) struct Allowed {
 impl Rooms {
     /// Rooms that are kept in memory only. Their epoch must be another one for each process.
     pub(crate) fn new(settings: RoomSettings, epoch: Epoch) -> Self {
-        Self::with_store(settings, epoch, None, None)
+        Self::with_store(settings, epoch, None, None, None)
     }
 
     fn with_store(
@@ -94,23 +117,26 @@ impl Rooms {
         epoch: Epoch,
         store: Option<Store>,
         stored: Option<Epoch>,
+        cluster: Option<Cluster>,
     ) -> Self {
         let whole = Limits { memory: Arc::clone(&settings.memory), ..Limits::default() };
         // What waits for the store is limited there, too.
         let limits = Limits { rooms: whole.rooms.div_ceil(SHARDS), ..whole };
-        let shards = Box::new(std::array::from_fn(|_| {
+        let shards = Box::new(std::array::from_fn(|number| {
             let namespaces = Arc::clone(&settings.namespaces);
             let hub = Hub::new(namespaces, limits.clone(), epoch, stored);
-            Mutex::new(Shard { hub, waiting: Waiting::default() })
+            let node = cluster.as_ref().map(|cluster| cluster.node(number));
+            Mutex::new(Shard { hub, waiting: Waiting::default(), node })
         }));
         let (hasher, handle) = (RandomState::new(), OnceLock::new());
-        Self(Arc::new(Inner { shards, hasher, settings, handle, store }))
+        Self(Arc::new(Inner { shards, hasher, settings, handle, store, cluster }))
     }
 
     /// The server that they are of, before it runs.
     pub(crate) fn attach(&self, handle: Handle) {
         // They are attached once.
         let _ = self.0.handle.set(handle);
+        self.watch();
     }
 
     /// How they are set.
@@ -166,11 +192,18 @@ impl Rooms {
     ) -> Result<(), Complaint> {
         self.has_room()?;
         let join = Join { room, member: peer, user, since };
+        if self.is_clustered() {
+            let join = self.turn_node(room, |node, hub, now, out| node.join(hub, join, now, out));
+            return Ok(join.unwrap_or(Ok(()))?);
+        }
         Ok(self.turn(room, |hub, now, effects| hub.join(join, now, effects))?)
     }
 
     /// A connection has left a room, or is gone. `quietly`: nobody is told.
     pub(crate) fn leave(&self, room: &str, peer: PeerId, quietly: bool) {
+        if self.is_clustered() {
+            return self.leave_node(room, peer, quietly);
+        }
         self.turn(room, |hub, _, effects| {
             hub.leave(room, peer, effects);
             effects.retain(|effect| !quietly || !matches!(effect, Effect::Left { .. }));
@@ -194,6 +227,9 @@ impl Rooms {
         }
         let content = content.as_bytes().into();
         let publish = Publish { room, user, content, key: client_id, except: None, answer };
+        if self.is_clustered() {
+            return self.publish_node(publish);
+        }
         self.turn(room, |hub, now, effects| hub.publish(publish, now, effects));
     }
 
@@ -209,8 +245,9 @@ impl Rooms {
         is_typing: bool,
     ) -> Result<(), Complaint> {
         self.has_room()?;
-        let message = Shared::new(wire::typing(user, is_typing).as_str());
-        self.deliver(room, &message, peer);
+        let text = wire::typing(user, is_typing);
+        self.deliver(room, &Shared::new(text.as_str()), peer);
+        self.whisper(room, cluster::TEXT, text.as_bytes());
         Ok(())
     }
 
@@ -222,6 +259,7 @@ impl Rooms {
             let calls = lock(shard).waiting.expire(clock::unix_millis());
             calls.into_iter().for_each(|call| call());
         }
+        self.tick_nodes();
         let some = shards.iter().skip(turn % TURNS).step_by(TURNS);
         for shard in some {
             self.turn_at(lock(shard), |hub, now, effects| hub.expire(now, effects));

@@ -70,7 +70,10 @@ impl Rooms {
     /// Tells a joiner where it is, and what it missed or what was said last.
     fn welcome(&self, shard: &Shard, welcome: &Welcome<PeerId>) {
         let Welcome { room, member, user, position, people, recovery, messages } = welcome;
-        let names = shard.hub.names(room, NAMED);
+        let names = match &shard.node {
+            Some(node) => node.names(&shard.hub, room, NAMED),
+            None => shard.hub.names(room, NAMED),
+        };
         let users = names.as_ref().map(|names| {
             let mut users: Vec<_> = names.iter().map(|name| &**name).collect();
             // It is there itself, whoever else is told.
@@ -101,6 +104,11 @@ impl Rooms {
     pub(super) fn answer(&self, answer: Answer, result: Result<Id, Complaint>) -> Option<Call> {
         match (answer, result) {
             (Answer::Call(call), result) => return Some(Box::new(|| call(result))),
+            (Answer::Read(tell), Err(why)) => return Some(Box::new(|| tell(Err(why)))),
+            (Answer::History(tell), Err(why)) => return Some(Box::new(|| tell(Err(why)))),
+            (Answer::People(tell), Err(why)) => return Some(Box::new(|| tell(Err(why)))),
+            // These have published nothing.
+            (Answer::Read(_) | Answer::History(_) | Answer::People(_), Ok(_)) => {}
             (Answer::Member { peer, client_id: Some(client_id) }, Ok(id)) => {
                 self.send(peer, &Shared::new(wire::ack(Some(&client_id), id).as_str()));
             }
@@ -118,7 +126,7 @@ impl Rooms {
         self.with(|handle| handle.deliver(room, message, except));
     }
 
-    fn send(&self, peer: PeerId, message: &Shared) {
+    pub(super) fn send(&self, peer: PeerId, message: &Shared) {
         self.with(|handle| handle.send_shared(peer, message));
     }
 

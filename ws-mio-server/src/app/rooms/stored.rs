@@ -31,7 +31,7 @@ impl Rooms {
         };
         let (store, recovered) = Store::open_with(directory, options, Box::new(on_stored))?;
         let stored = Epoch::from_entropy(recovered.epoch);
-        let these = Self::with_store(settings, epoch, Some(store), Some(stored));
+        let these = Self::with_store(settings, epoch, Some(store), Some(stored), None);
         let _ = rooms.set(Arc::downgrade(&these.0));
         for shard in these.0.shards.iter() {
             lock(shard).hub.restore_floor(recovered.floor.saturating_sub(1));

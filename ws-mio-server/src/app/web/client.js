@@ -481,6 +481,8 @@ export class Chat {
     const mine = frame.username === this.username && this.#queue.some(({ clientId }) => clientId === frame.clientId);
     // Stored, though the acknowledgement was lost.
     if (mine) this.#ack(frame.clientId, frame.id);
+    // Where a room begins anew, no history may come before it.
+    this.#settlePosition();
     if (!this.#isNew(frame)) return;
     this.#last = parseId(frame.id) ?? this.#last;
     this.#heardTyping({ username: frame.username, isTyping: false });

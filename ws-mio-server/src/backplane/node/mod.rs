@@ -176,6 +176,23 @@ pub struct Stats {
     pub waiting: usize,
 }
 
+impl Stats {
+    /// The sum of what two parts of a node have done.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            appended: self.appended.saturating_add(other.appended),
+            again: self.again.saturating_add(other.again),
+            delivered: self.delivered.saturating_add(other.delivered),
+            filled: self.filled.saturating_add(other.filled),
+            lost: self.lost.saturating_add(other.lost),
+            resets: self.resets.saturating_add(other.resets),
+            rooms: self.rooms.saturating_add(other.rooms),
+            waiting: self.waiting.saturating_add(other.waiting),
+        }
+    }
+}
+
 /// The rooms of a node, or a part of them. `M` names a member, `A` is what the caller needs to answer.
 #[derive(Debug)]
 pub struct Node<M, A> {

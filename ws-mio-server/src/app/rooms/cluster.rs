@@ -1,0 +1,465 @@
+//! Rooms that several nodes have, by what they share.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use serde_json::{Value, json};
+use ws_mio_server::backplane::node::History;
+use ws_mio_server::backplane::redis::{Options, Redis};
+use ws_mio_server::backplane::wire::{Ask, Event, Push, Request};
+use ws_mio_server::backplane::{Act, Engine, Lease, Node, Now, Out, Policy, Settings, Stats};
+use ws_mio_server::hub::{Effect, Epoch, Hub, Page, People, Publish, RoomInfo, Since};
+use ws_mio_server::settings::cluster::ClusterSettings;
+use ws_mio_server::settings::rooms::RoomSettings;
+use ws_mio_server::{CloseCode, Message as Frame, PeerId, Shared};
+
+use super::perform::Call;
+use super::{Answer, Inner, Read, Rooms, Shard, Told, lock};
+use crate::app::chat::wire::{self, Complaint, RETRY_AFTER};
+use crate::clock::{self, Clock};
+
+/// What a whisper begins with that is a text, or bytes, for all members here.
+pub(crate) const TEXT: u8 = b't';
+pub(crate) const BINARY: u8 = b'b';
+
+/// What there is of other nodes.
+pub(super) struct Cluster {
+    settings: Settings,
+    seed: u64,
+    lease: Mutex<Lease>,
+    engine: OnceLock<Box<dyn Engine>>,
+    is_up: AtomicBool,
+    clock: Clock,
+}
+
+/// The tags of shards are their numbers and one, modulo this; that of the lease is this.
+const STEP: u64 = 65;
+
+impl Cluster {
+    fn new(settings: &ClusterSettings, name: &str, seed: u64) -> Self {
+        let within = u64::try_from(settings.lease.as_millis()).unwrap_or(u64::MAX);
+        let lease = Lease::new(name, settings.lease, STEP);
+        let policy = settings.policy;
+        let settings = Settings { policy, lease: Lease::length(within), ..Settings::new(name) };
+        let (engine, is_up, clock) = (OnceLock::new(), AtomicBool::new(false), Clock::start());
+        Self { settings, seed, lease: Mutex::new(lease), engine, is_up, clock }
+    }
+
+    /// What a shard needs.
+    pub(super) fn node(&self, number: usize) -> Node<PeerId, Answer> {
+        let number = u64::try_from(number).unwrap_or(0);
+        let seed = self.seed.wrapping_add(number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        Node::new(self.settings.clone(), seed, (number.saturating_add(1), STEP))
+    }
+
+    fn now(&self) -> Now {
+        let steady = u64::try_from(self.clock.running().as_millis()).unwrap_or(u64::MAX);
+        Now { unix: clock::unix_millis(), steady }
+    }
+
+    fn lease<T>(&self, act: impl FnOnce(&mut Lease) -> T) -> T {
+        act(&mut self.lease.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks for something; `false`: too much waits.
+    fn ask(&self, request: Request) -> bool {
+        self.engine.get().is_some_and(|engine| engine.request(request).is_ok())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let resign = self.lease(|lease| lease.resign());
+        self.ask(resign);
+    }
+}
+
+impl Rooms {
+    /// Rooms that this node shares with others. `entropy` is drawn at random.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub(crate) fn share(
+        settings: RoomSettings,
+        cluster: &ClusterSettings,
+        entropy: u64,
+    ) -> std::io::Result<Self> {
+        let epoch = Epoch::from_entropy(entropy);
+        let name = format!("{}.{epoch}", cluster.name.as_deref().unwrap_or("node"));
+        let rooms: Arc<OnceLock<Weak<Inner>>> = Arc::default();
+        let told = Arc::clone(&rooms);
+        let on_event = move |events: Vec<Event>| {
+            if let Some(inner) = told.get().and_then(Weak::upgrade) {
+                let rooms = Self(inner);
+                events.into_iter().for_each(|event| rooms.told(event));
+            }
+        };
+        let shared = Cluster::new(cluster, &name, entropy);
+        let these = Self::with_store(settings, epoch, None, None, Some(shared));
+        let _ = rooms.set(Arc::downgrade(&these.0));
+        let options = Options { prefix: cluster.prefix.clone(), ..Options::default() };
+        let engine = Redis::start(&cluster.target, &options, Box::new(on_event))?;
+        if let Some(cluster) = &these.0.cluster {
+            let _ = cluster.engine.set(Box::new(engine));
+        }
+        Ok(these)
+    }
+
+    /// Whether there may be other nodes.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.0.cluster.is_some()
+    }
+
+    /// Tells the server what there is of other nodes: whether it is ready, and metrics.
+    pub(super) fn watch(&self) {
+        if self.is_clustered() {
+            self.tell_ready();
+            let rooms = Arc::downgrade(&self.0);
+            self.with(|handle| {
+                handle.add_metrics(move |text| {
+                    if let Some(inner) = rooms.upgrade() {
+                        Self(inner).write_metrics(text);
+                    }
+                });
+            });
+        }
+    }
+
+    /// A server that refuses what is published should get no new clients.
+    fn tell_ready(&self) {
+        let Some(cluster) = &self.0.cluster else { return };
+        let is_up = cluster.is_up.load(Ordering::Relaxed);
+        let is_ready = is_up || cluster.settings.policy == Policy::Degrade;
+        self.with(|handle| handle.set_ready(is_ready));
+    }
+
+    fn write_metrics(&self, text: &mut String) {
+        let Some(cluster) = &self.0.cluster else { return };
+        let up = u64::from(cluster.is_up.load(Ordering::Relaxed));
+        let (stats, requests) = self.cluster_stats(cluster);
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        for (name, kind, help, value) in [
+            ("up", "gauge", "Whether Redis can be reached.", up),
+            ("rooms", "gauge", "Rooms that are attached.", number(stats.rooms)),
+            (
+                "requests_waiting",
+                "gauge",
+                "Requests that Redis has not answered.",
+                number(requests),
+            ),
+            ("publishes_waiting", "gauge", "Messages that have no id yet.", number(stats.waiting)),
+            ("appended_total", "counter", "Messages that have got an id.", stats.appended),
+            ("appended_again_total", "counter", "Messages that were sent again.", stats.again),
+            ("delivered_total", "counter", "Messages for members here.", stats.delivered),
+            ("filled_total", "counter", "Messages that were read to fill gaps.", stats.filled),
+            ("lost_total", "counter", "Messages that members here were told are gone.", stats.lost),
+            ("resets_total", "counter", "Times that a room began a new epoch.", stats.resets),
+        ] {
+            // A string takes everything.
+            let _ = writeln!(text, "# HELP wsmio_backplane_{name} {help}");
+            let _ = writeln!(text, "# TYPE wsmio_backplane_{name} {kind}");
+            let _ = writeln!(text, "wsmio_backplane_{name} {value}");
+        }
+    }
+
+    /// What has been done with other nodes, and how many requests wait.
+    fn cluster_stats(&self, cluster: &Cluster) -> (Stats, usize) {
+        let waiting = cluster.engine.get().map_or(0, |engine| engine.waiting());
+        let mut sum = Stats::default();
+        for shard in self.0.shards.iter() {
+            if let Some(node) = &lock(shard).node {
+                sum = sum.plus(node.stats());
+            }
+        }
+        (sum, waiting)
+    }
+
+    /// Takes what the engine tells.
+    fn told(&self, event: Event) {
+        let Some(cluster) = &self.0.cluster else { return };
+        let now = cluster.now();
+        match &event {
+            Event::Up => {
+                tracing::info!(node = &*cluster.settings.name, "the backplane is there");
+            }
+            Event::Down { why } => {
+                tracing::warn!(%why, "the backplane is away: other nodes can't be reached");
+            }
+            _ => {}
+        }
+        let peers = cluster.lease(|lease| lease.handle(&event, now.steady));
+        match event {
+            Event::Up | Event::Down { .. } => {
+                let is_up = event == Event::Up;
+                for shard in self.0.shards.iter() {
+                    let event = event.clone();
+                    self.turn_node_at(lock(shard), |node, hub, now, out| {
+                        node.handle(hub, event, now, out);
+                    });
+                }
+                // What is told is so for all rooms by now.
+                cluster.is_up.store(is_up, Ordering::Relaxed);
+                self.tell_ready();
+                self.tick_lease();
+            }
+            Event::Reply { tag, .. } => {
+                if let Some(peers) = peers {
+                    for node in &peers.gone {
+                        tracing::warn!(%node, "a node is gone");
+                    }
+                    for shard in self.0.shards.iter() {
+                        self.turn_node_at(lock(shard), |node, hub, now, out| {
+                            node.peers(hub, &peers.alive, &peers.gone, now, out);
+                            if peers.was_late {
+                                node.reassert(out);
+                            }
+                        });
+                    }
+                }
+                let number = usize::try_from(tag % STEP).unwrap_or(0).wrapping_sub(1);
+                if let Some(shard) = self.0.shards.get(number) {
+                    self.turn_node_at(lock(shard), |node, hub, now, out| {
+                        node.handle(hub, event, now, out);
+                    });
+                }
+            }
+            Event::Push(Push::Shout { from, payload }) => {
+                if from != cluster.settings.name {
+                    self.shouted(&payload);
+                }
+            }
+            Event::Push(
+                Push::Message { ref room, .. }
+                | Push::Present { ref room, .. }
+                | Push::Whisper { ref room, .. }
+                | Push::Lost { ref room },
+            ) => {
+                let room = Arc::clone(room);
+                self.turn_node(&room, |node, hub, now, out| node.handle(hub, event, now, out));
+            }
+        }
+    }
+
+    fn tick_lease(&self) {
+        let Some(cluster) = &self.0.cluster else { return };
+        if let Some(request) = cluster.lease(|lease| lease.tick(cluster.now().steady)) {
+            cluster.ask(request);
+        }
+    }
+
+    /// To be called a few times a second.
+    pub(super) fn tick_nodes(&self) {
+        if !self.is_clustered() {
+            return;
+        }
+        self.tick_lease();
+        for shard in self.0.shards.iter() {
+            self.turn_node_at(lock(shard), Node::tick);
+        }
+    }
+
+    /// A turn at a room that other nodes have, too.
+    pub(super) fn turn_node<T>(
+        &self,
+        room: &str,
+        act: impl FnOnce(
+            &mut Node<PeerId, Answer>,
+            &mut Hub<PeerId, Answer>,
+            Now,
+            &mut Out<PeerId, Answer>,
+        ) -> T,
+    ) -> Option<T> {
+        self.turn_node_at(self.shard(room), act)
+    }
+
+    fn turn_node_at<T>(
+        &self,
+        mut shard: std::sync::MutexGuard<'_, Shard>,
+        act: impl FnOnce(
+            &mut Node<PeerId, Answer>,
+            &mut Hub<PeerId, Answer>,
+            Now,
+            &mut Out<PeerId, Answer>,
+        ) -> T,
+    ) -> Option<T> {
+        let cluster = self.0.cluster.as_ref()?;
+        let (now, mut out) = (cluster.now(), Out::default());
+        let Shard { hub, node, .. } = &mut *shard;
+        let result = act(node.as_mut()?, hub, now, &mut out);
+        let mut calls = Vec::new();
+        loop {
+            let Out { acts, requests } = std::mem::take(&mut out);
+            for act in acts {
+                calls.extend(self.perform_act(&mut shard, act, now));
+            }
+            for request in requests {
+                if !cluster.ask(request.clone()) {
+                    let Shard { hub, node, .. } = &mut *shard;
+                    node.as_mut()?.not_taken(hub, request, now, &mut out);
+                }
+            }
+            if out.acts.is_empty() && out.requests.is_empty() {
+                break;
+            }
+        }
+        drop(shard);
+        for call in calls {
+            call();
+        }
+        Some(result)
+    }
+
+    fn perform_act(&self, shard: &mut Shard, act: Act<PeerId, Answer>, now: Now) -> Vec<Call> {
+        match act {
+            Act::Hub(effect) => return self.perform(shard, vec![effect], now.unix),
+            Act::NotJoined { member, why, .. } => {
+                let complaint = Complaint::from(why);
+                let reason = format!("{}; retry-after={RETRY_AFTER}", complaint.message);
+                self.send(member, &Shared::new(wire::error(&complaint).as_str()));
+                self.with(|handle| handle.close(member, CloseCode::TRY_AGAIN_LATER, &reason));
+            }
+            Act::Transient { room, message } => {
+                self.deliver(&room, &Shared::new(wire::transient(&message).as_str()), None);
+            }
+            Act::AcceptedHere { answer } => {
+                if let Answer::Member { peer, client_id: Some(client_id) } = answer {
+                    self.send(peer, &Shared::new(wire::ack_here(&client_id).as_str()));
+                }
+            }
+            Act::Whispered { room, payload } => match payload.split_first() {
+                Some((&TEXT, text)) => {
+                    if let Ok(text) = str::from_utf8(text) {
+                        self.deliver(&room, &Shared::new(text), None);
+                    }
+                }
+                Some((&BINARY, bytes)) => {
+                    self.deliver(&room, &Shared::new(Frame::Binary(bytes)), None);
+                }
+                _ => {}
+            },
+            Act::Read { answer: Answer::Read(tell), position, recovery, messages } => {
+                let read = Read { position, recovery, messages };
+                return vec![Box::new(|| tell(Ok(read)))];
+            }
+            Act::History { answer: Answer::History(tell), history } => {
+                return vec![Box::new(|| tell(Ok(history)))];
+            }
+            Act::People { answer: Answer::People(tell), people } => {
+                return vec![Box::new(|| tell(Ok(people)))];
+            }
+            // Each is asked with an answer of its own kind.
+            Act::Read { .. } | Act::History { .. } | Act::People { .. } => {}
+        }
+        Vec::new()
+    }
+
+    pub(super) fn leave_node(&self, room: &str, peer: PeerId, quietly: bool) {
+        self.turn_node(room, |node, hub, _, out| {
+            node.leave(hub, room, peer, out);
+            let is_left = |act: &Act<_, _>| matches!(act, Act::Hub(Effect::Left { .. }));
+            out.acts.retain(|act| !quietly || !is_left(act));
+        });
+    }
+
+    pub(super) fn publish_node(&self, publish: Publish<'_, PeerId, Answer>) {
+        let room = publish.room;
+        self.turn_node(room, |node, hub, now, out| {
+            // Whoever is not in the room is told of an id, or that there is none.
+            let is_member = matches!(publish.answer, Answer::Member { .. });
+            if !node.is_up() && !is_member {
+                let why = ws_mio_server::hub::Refused::LogAway;
+                let effect = Effect::Refused { answer: publish.answer, why };
+                return out.acts.push(Act::Hub(effect));
+            }
+            node.publish(hub, publish, now, out);
+        });
+    }
+
+    /// Tells the members of a room, or of a relay, on other nodes something.
+    pub(crate) fn whisper(&self, room: &str, kind: u8, message: &[u8]) {
+        if self.is_clustered() {
+            let payload: Arc<[u8]> = [&[kind], message].concat().into();
+            let name = Arc::from(room);
+            self.turn_node(room, |node, _, _, out| node.whisper(&name, payload, out));
+        }
+    }
+
+    /// Somebody here is in a relay.
+    pub(crate) fn listen(&self, name: &Arc<str>) {
+        self.turn_node(name, |node, _, _, out| node.listen(name, out));
+    }
+
+    /// It has gone.
+    pub(crate) fn unlisten(&self, name: &Arc<str>) {
+        self.turn_node(name, |node, _, _, out| node.unlisten(name, out));
+    }
+
+    fn shout(&self, what: &Value) {
+        let Some(cluster) = &self.0.cluster else { return };
+        let (from, payload) = (Arc::clone(&cluster.settings.name), what.to_string().into_bytes());
+        cluster.ask(Request { tag: 0, ask: Ask::Shout { from, payload: payload.into() } });
+    }
+
+    pub(super) fn shout_to_user(&self, user: &str, text: &str) {
+        self.shout(&json!({ "to": user, "text": text }));
+    }
+
+    pub(super) fn shout_disconnect(&self, user: &str, code: CloseCode, reason: &str) {
+        self.shout(&json!({ "close": user, "code": code.get(), "reason": reason }));
+    }
+
+    fn shouted(&self, payload: &[u8]) {
+        let Ok(said) = serde_json::from_slice::<Value>(payload) else { return };
+        let text = |name| said.get(name).and_then(Value::as_str);
+        if let (Some(user), Some(text)) = (text("to"), text("text")) {
+            self.send_to_user_here(user, text);
+        }
+        if let (Some(user), Some(reason)) = (text("close"), text("reason")) {
+            let code = said.get("code").and_then(Value::as_u64);
+            let code = code.and_then(|code| u16::try_from(code).ok()).and_then(CloseCode::new);
+            let code = code.unwrap_or(CloseCode::POLICY_VIOLATION);
+            self.disconnect_here(user, code, reason);
+        }
+    }
+
+    /// A room with those who are in it on all nodes, as far as this one knows.
+    pub(super) fn as_seen(&self, shard: &Shard, room: RoomInfo) -> RoomInfo {
+        let seen = shard.node.as_ref().and_then(|node| node.seen_people(&shard.hub, &room.name));
+        match seen {
+            Some(People { people, connections, .. }) => RoomInfo { people, connections, ..room },
+            None => room,
+        }
+    }
+
+    /// Asks what a joiner would get, where there are several nodes; the room stays attached until
+    /// [`Rooms::wait_no_more`].
+    pub(crate) fn read_all(&self, room: &str, since: Since, tell: Told<Read>) {
+        let answer = Answer::Read(tell);
+        self.turn_node(room, |node, hub, now, out| {
+            node.read(hub, room, since, answer, now, out);
+        });
+    }
+
+    /// Keeps a room attached, or no more.
+    pub(crate) fn hold(&self, room: &str, holds: bool) {
+        self.turn_node(room, |node, hub, now, out| match holds {
+            true => node.hold(hub, room, now, out),
+            false => node.release(room),
+        });
+    }
+
+    /// Asks for messages that a room keeps, where there are several nodes.
+    pub(crate) fn history_of_all(&self, room: &str, page: Page, most: usize, tell: Told<History>) {
+        let name = Arc::from(room);
+        let answer = Answer::History(tell);
+        self.turn_node(room, |node, _, _, out| node.history(&name, page, most, answer, out));
+    }
+
+    /// Asks who is in a room, where there are several nodes.
+    pub(crate) fn people_of_all(&self, room: &str, tell: Told<People>) {
+        let name = Arc::from(room);
+        let answer = Answer::People(tell);
+        self.turn_node(room, |node, hub, _, out| node.people(hub, &name, answer, out));
+    }
+}

@@ -1,0 +1,191 @@
+//! Several servers that have the same rooms by a Redis, each a process of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::disallowed_methods,
+    reason = "tests may panic"
+)]
+
+mod common;
+#[path = "common/program.rs"]
+mod program;
+#[path = "common/redis.rs"]
+mod redis;
+
+use common::{Client, TEXT, until};
+use program::Program;
+use redis::{Redis, is_installed};
+use serde_json::{Value, json};
+
+struct Tab(Client);
+
+impl Tab {
+    fn next(&mut self) -> Value {
+        let frame = self.0.frame();
+        assert_eq!(frame.start, TEXT, "{frame:?}");
+        serde_json::from_slice(&frame.payload).unwrap()
+    }
+
+    /// The next message of this type; others before it are not looked at.
+    fn due(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.next();
+            if message["type"] == kind {
+                return message;
+            }
+        }
+    }
+
+    fn event(&mut self, event: &str) -> Value {
+        loop {
+            let message = self.due("system");
+            if message["event"] == event {
+                return message;
+            }
+        }
+    }
+
+    fn post(&mut self, content: &str, id: &str) {
+        let message = json!({"type": "message", "content": content, "clientId": id});
+        self.0.send(TEXT, message.to_string().as_bytes());
+    }
+}
+
+fn node(redis: &Redis, more: &[&str]) -> Program {
+    let url = redis.url();
+    let mut arguments = vec!["--backplane", &url, "--presence-lease", "2s", "--workers", "2"];
+    arguments.extend(more);
+    let program = Program::with(&arguments);
+    until("the backplane is there", || program.get("/readyz").contains("200 OK"));
+    program
+}
+
+fn join(program: &Program, target: &str) -> (Tab, Value) {
+    let mut tab = Tab(program.open(target));
+    let joined = tab.next();
+    assert_eq!(joined["type"], "joined", "{joined}");
+    (tab, joined)
+}
+
+fn api(program: &Program, path: &str) -> Value {
+    let api = program.banner.iter().find(|line| line.contains("Authorization")).unwrap();
+    let key = api.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap();
+    let mut client = Client::connect(program.address());
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+    );
+    client.write(head.as_bytes());
+    let answer = String::from_utf8(client.rest()).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+}
+
+#[test]
+fn rooms_are_the_same_on_all_nodes() {
+    if !is_installed() {
+        return;
+    }
+    let redis = Redis::start();
+    let (one, other) = (node(&redis, &[]), node(&redis, &["--node-name", "other"]));
+    let (mut alice, _) = join(&one, "/chat/r?username=alice");
+    let (mut bob, joined) = join(&other, "/chat/r?username=bob");
+    assert_eq!(joined["userCount"], 2, "{joined}");
+    assert_eq!(alice.event("join")["username"], "bob");
+    alice.post("hello", "a1");
+    let id = alice.due("ack")["id"].as_str().unwrap().to_owned();
+    let heard = bob.due("message");
+    assert_eq!((&heard["content"], &heard["username"]), (&json!("hello"), &json!("alice")));
+    assert_eq!(heard["id"], *id);
+    bob.post("hi", "b1");
+    while alice.due("message")["content"] != "hi" {}
+    // Whoever was cut off comes back on another node, also to a room that it does not know.
+    let third = node(&redis, &[]);
+    let (mut back, joined) = join(&third, &format!("/chat/r?username=carol&since={id}"));
+    assert_eq!((&joined["recovered"], &joined["missed"]), (&json!(true), &json!(1)), "{joined}");
+    assert_eq!(back.due("message")["content"], "hi");
+    assert_eq!(joined["userCount"], 3);
+    // What was sent already has the id that it had, on any node.
+    let (mut again, _) = join(&third, "/chat/r?username=alice");
+    again.post("hello", "a1");
+    assert_eq!(again.due("ack")["id"], *id);
+    // The API, on a node without members.
+    let fourth = node(&redis, &[]);
+    let history = api(&fourth, "/api/rooms/r/messages");
+    assert_eq!(history["messages"].as_array().unwrap().len(), 2, "{history}");
+    let presence = api(&fourth, "/api/rooms/r/presence");
+    assert_eq!((&presence["userCount"], &presence["connections"]), (&json!(3), &json!(4)));
+    let mut client = Client::connect(fourth.address());
+    let head = "Host: a\r\nConnection: close\r\n\r\n";
+    client.write(format!("GET /poll/r?since={id}&wait=5 HTTP/1.1\r\n{head}").as_bytes());
+    let poll = String::from_utf8(client.rest()).unwrap();
+    assert!(poll.contains("\"hi\"") && poll.contains("\"recovered\":true"), "{poll}");
+    // The relay.
+    let (mut from, mut to) = (one.open("/relay/x"), other.open("/relay/x"));
+    until("it is listened to", || {
+        from.send(TEXT, b"ping");
+        redis.ask(&["PUBSUB", "CHANNELS"]).contains("\u{1}x")
+    });
+    from.send(TEXT, b"last");
+    while to.frame().payload != b"last" {}
+}
+
+#[test]
+fn members_of_a_node_that_is_killed_are_gone_within_the_lease() {
+    if !is_installed() {
+        return;
+    }
+    let redis = Redis::start();
+    let (one, mut other) = (node(&redis, &[]), node(&redis, &[]));
+    let (mut alice, _) = join(&one, "/chat/r?username=alice");
+    let (_bob, _) = join(&other, "/chat/r?username=bob");
+    assert_eq!(alice.event("join")["userCount"], 2);
+    // The lease of this node must be known to be in time.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    other.child.kill().unwrap();
+    let killed = std::time::Instant::now();
+    let left = alice.event("leave");
+    assert_eq!((&left["username"], &left["userCount"]), (&json!("bob"), &json!(1)));
+    assert!(killed.elapsed().as_millis() <= 2_200, "{:?}", killed.elapsed());
+    assert_eq!(api(&one, "/api/rooms/r/presence")["userCount"], 1);
+}
+
+#[test]
+fn without_redis_members_are_told_and_then_begin_anew() {
+    if !is_installed() {
+        return;
+    }
+    let mut redis = Redis::start();
+    let (one, other) = (node(&redis, &[]), node(&redis, &["--backplane-policy", "degrade"]));
+    let (mut alice, joined) = join(&one, "/chat/r?username=alice");
+    let (mut bob, _) = join(&other, "/chat/r?username=bob");
+    let before = joined["id"].as_str().unwrap().split(':').next().unwrap().to_owned();
+    alice.post("one", "a1");
+    while bob.due("message")["content"] != "one" {}
+    redis.kill();
+    until("it is away", || one.get("/readyz").contains("503"));
+    alice.post("two", "a2");
+    let error = alice.due("error");
+    assert_eq!((&error["code"], &error["clientId"]), (&json!("busy"), &json!("a2")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("backplane"), "{error}");
+    until("the other knows it, too", || other.get("/metrics").contains("wsmio_backplane_up 0"));
+    bob.post("three", "b1");
+    let ack = bob.due("ack");
+    assert_eq!(ack, json!({"type": "ack", "clientId": "b1", "transient": true}));
+    let message = bob.due("message");
+    assert_eq!((&message["transient"], &message["id"]), (&json!(true), &Value::Null));
+    // It has kept nothing.
+    redis.start_again();
+    for tab in [&mut alice, &mut bob] {
+        let joined = tab.due("joined");
+        assert_eq!((&joined["recovered"], &joined["gap"]), (&json!(false), &Value::Null));
+        assert_ne!(joined["id"].as_str().unwrap().split(':').next().unwrap(), before);
+    }
+    alice.post("two", "a2");
+    while bob.due("message")["content"] != "two" {}
+    until("it is ready", || one.get("/readyz").contains("200 OK"));
+}
