@@ -66,6 +66,8 @@ struct Again {
     tries: u32,
     remedy: Remedy,
     link: usize,
+    /// Whether it has failed just now; if not, it may be that it would not any more.
+    is_fresh: bool,
 }
 
 pub(super) struct Session<'a> {
@@ -73,7 +75,7 @@ pub(super) struct Session<'a> {
     connector: &'a Connector,
     number: u64,
     links: Vec<Link>,
-    /// The link of each slot, in a Cluster.
+    /// The link of each slot; of all, where there is no Cluster.
     slots: Vec<Option<usize>>,
     again: Vec<Again>,
     clock: Clock,
@@ -101,6 +103,7 @@ impl<'a> Session<'a> {
         for server in servers.all {
             session.link(server)?;
         }
+        session.slots = vec![Some(0)];
         if shared.encoder.is_cluster {
             session.slots = vec![None; usize::from(SLOTS)];
             for range in servers.slots {
@@ -197,19 +200,13 @@ impl<'a> Session<'a> {
         let _ = self.send();
     }
 
-    /// The link of a room.
-    fn link_of(&self, room: &str) -> Option<usize> {
-        if self.shared.encoder.is_cluster {
-            self.slots.get(usize::from(slot_of_room(room))).copied().flatten()
-        } else {
-            Some(0)
+    /// The slot of what a request is about; all are the same where there is no Cluster.
+    fn slot_of(&self, ask: &Ask) -> u16 {
+        if !self.shared.encoder.is_cluster {
+            return 0;
         }
-    }
-
-    /// The link that a request goes to.
-    fn link_for(&self, ask: &Ask) -> Option<usize> {
         match ask {
-            Ask::Append(append) => self.link_of(&append.room),
+            Ask::Append(append) => slot_of_room(&append.room),
             Ask::Attach { room, .. }
             | Ask::Listen { room }
             | Ask::Detach { room }
@@ -217,18 +214,17 @@ impl<'a> Session<'a> {
             | Ask::Whisper { room, .. }
             | Ask::Present { room, .. }
             | Ask::People { room }
-            | Ask::Sweep { room, .. } => self.link_of(room),
-            // Their key has a slot of its own.
-            Ask::Renew { .. } | Ask::Resign { .. } => match self.shared.encoder.is_cluster {
-                true => self
-                    .slots
-                    .get(usize::from(self.shared.encoder.prefix.slot_of_nodes()))
-                    .copied()
-                    .flatten(),
-                false => Some(0),
-            },
-            Ask::Shout { .. } => Some(0),
+            | Ask::Sweep { room, .. } => slot_of_room(room),
+            // A shout may go to any, and goes where the nodes are.
+            Ask::Renew { .. } | Ask::Resign { .. } | Ask::Shout { .. } => {
+                self.shared.encoder.prefix.slot_of_nodes()
+            }
         }
+    }
+
+    /// The link that a request goes to.
+    fn link_for(&self, ask: &Ask) -> Option<usize> {
+        self.slots.get(usize::from(self.slot_of(ask))).copied().flatten()
     }
 
     /// Sends a request on its way, or tells at once what becomes of it.
@@ -293,13 +289,10 @@ impl<'a> Session<'a> {
                 match answer(&request.ask, value, link.run) {
                     Outcome::Told(result) => told.push(Told::new(request, result)),
                     Outcome::Lost(why) => return Err(link.lost(&why)),
-                    Outcome::Again(_) if tries >= MOST_TRIES => {
-                        let why = "Redis Cluster moves this room for too long".into();
-                        told.push(Told::new(request, Err(Failure::Refused(why))));
-                    }
                     Outcome::Again(remedy) => {
                         let tries = tries.saturating_add(1);
-                        self.again.push(Again { request, tries, remedy, link: at });
+                        let is_fresh = true;
+                        self.again.push(Again { request, tries, remedy, link: at, is_fresh });
                     }
                 }
             }
@@ -319,52 +312,79 @@ impl<'a> Session<'a> {
         self.shared.outlet.tell(self.number, events);
     }
 
-    /// Asks again what was not done, in the same order, before anything else is asked.
+    /// Asks again what was not done, before anything else is asked. While a slot moves, the first of several
+    /// requests may fail and the next one not; so there is one at a time of each, and their order stays.
     fn try_again(&mut self) -> Result<(), String> {
         while !self.again.is_empty() {
             // What is on its way still may turn out to be of these.
-            while self.links.iter().any(|link| !link.flights.is_empty()) {
-                self.receive()?;
-            }
-            let all = std::mem::take(&mut self.again);
-            let mut elsewhere = Vec::new();
-            let mut scripts = Vec::new();
-            let mut is_pause_due = false;
-            for again in &all {
-                match &again.remedy {
-                    Remedy::Scripts if scripts.contains(&again.link) => {}
-                    Remedy::Scripts => scripts.push(again.link),
-                    Remedy::Moved(rest) => self.moved(rest, again.link)?,
-                    Remedy::Elsewhere(rest) => elsewhere.push(self.linked(rest, again.link)?.1),
-                    Remedy::Wait => is_pause_due = true,
-                }
-            }
-            for at in scripts {
-                if let Some(link) = self.links.get_mut(at) {
-                    load(&mut link.connection, &self.shared.encoder.scripts)
-                        .map_err(|why| link.lost(&why))?;
-                }
-            }
-            if is_pause_due {
-                thread::sleep(WAIT);
-            }
-            let mut elsewhere = elsewhere.into_iter();
-            let mut told = Vec::new();
-            for Again { request, tries, remedy, .. } in all {
-                let link =
-                    matches!(remedy, Remedy::Elsewhere(_)).then(|| elsewhere.next()).flatten();
-                match link.and_then(|at| self.links.get_mut(at)) {
-                    Some(link) => {
-                        command(&[b"ASKING"], &mut link.out);
-                        link.flights.push_back(Flight::Silent);
-                        link.ask(&self.shared.encoder, request, tries);
+            self.receive_all()?;
+            let (mut tried, mut given_up) = (Vec::new(), Vec::new());
+            let (mut told, mut held) = (Vec::new(), Vec::new());
+            let (mut loaded, mut is_pause_due) = (Vec::new(), false);
+            for again in std::mem::take(&mut self.again) {
+                let slot = self.slot_of(&again.request.ask);
+                if again.tries > MOST_TRIES || given_up.contains(&slot) {
+                    given_up.push(slot);
+                    let why = "Redis Cluster moves this room for too long".into();
+                    told.push(Told::new(again.request, Err(Failure::Refused(why))));
+                } else if tried.contains(&slot) {
+                    held.push(Again { is_fresh: false, ..again });
+                } else {
+                    // Without a Cluster nothing moves: once Redis has the scripts, all go.
+                    if self.shared.encoder.is_cluster {
+                        tried.push(slot);
                     }
-                    None => self.dispatch(request, tries, &mut told),
+                    is_pause_due |= again.is_fresh && again.remedy == Remedy::Wait;
+                    self.remedy(again, &mut loaded, &mut told)?;
                 }
             }
             self.tell(told);
+            if is_pause_due {
+                thread::sleep(WAIT);
+            }
             self.send()?;
+            self.receive_all()?;
+            self.again.append(&mut held);
         }
+        Ok(())
+    }
+
+    fn receive_all(&mut self) -> Result<(), String> {
+        while self.links.iter().any(|link| !link.flights.is_empty()) {
+            self.receive()?;
+        }
+        Ok(())
+    }
+
+    /// Does what helps, and asks again.
+    fn remedy(
+        &mut self,
+        again: Again,
+        loaded: &mut Vec<usize>,
+        told: &mut Vec<Told>,
+    ) -> Result<(), String> {
+        let Again { request, tries, remedy, link: at, .. } = again;
+        match remedy {
+            Remedy::Wait => {}
+            Remedy::Moved(rest) => self.moved(&rest, at)?,
+            Remedy::Scripts => {
+                if let Some(link) = self.links.get_mut(at).filter(|_| !loaded.contains(&at)) {
+                    loaded.push(at);
+                    let scripts = &self.shared.encoder.scripts;
+                    load(&mut link.connection, scripts).map_err(|why| link.lost(&why))?;
+                }
+            }
+            Remedy::Elsewhere(rest) => {
+                let (_, at) = self.linked(&rest, at)?;
+                if let Some(link) = self.links.get_mut(at) {
+                    command(&[b"ASKING"], &mut link.out);
+                    link.flights.push_back(Flight::Silent);
+                    link.ask(&self.shared.encoder, request, tries);
+                }
+                return Ok(());
+            }
+        }
+        self.dispatch(request, tries, told);
         Ok(())
     }
 
