@@ -62,6 +62,9 @@ pub(super) struct Ledger {
     heard: HashMap<(usize, Place), usize>,
     /// The furthest offset of each epoch of a room.
     tops: HashMap<(usize, usize), u64>,
+    /// Where those who had to begin anew in an epoch of a room did so the earliest: what was said before came to none of
+    /// them as news, and each of them knows.
+    begun: HashMap<(usize, usize), u64>,
     said: Vec<Said>,
     findings: Vec<String>,
     unshown: usize,
@@ -108,6 +111,12 @@ impl Ledger {
         let (at, none) = (Instant::now(), Vec::new);
         self.said.push(Said { room, at, node, acknowledged: none(), heard: none() });
         self.said.len() - 1
+    }
+
+    /// A member begins here, and knows that what was before is not told.
+    pub(super) fn begin(&mut self, room: usize, place: Place) {
+        let begun = self.begun.entry((room, place.epoch)).or_insert(place.offset);
+        *begun = place.offset.min(*begun);
     }
 
     /// What stands in a message: its number, and nothing of interest behind it.
@@ -170,11 +179,18 @@ impl Ledger {
                         said.room,
                         self.id(*place)
                     )),
-                    None if place.epoch == end[said.room].epoch => findings.push(format!(
-                        "room {}: {content} was acknowledged as {}, and came to nobody",
-                        said.room,
-                        self.id(*place)
-                    )),
+                    None if place.epoch == end[said.room].epoch
+                        && self
+                            .begun
+                            .get(&(said.room, place.epoch))
+                            .is_none_or(|begun| place.offset > *begun) =>
+                    {
+                        findings.push(format!(
+                            "room {}: {content} was acknowledged as {}, and came to nobody",
+                            said.room,
+                            self.id(*place)
+                        ))
+                    }
                     None => lost += 1,
                 }
             }

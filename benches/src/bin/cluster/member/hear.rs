@@ -72,7 +72,10 @@ impl Member {
             ledger.find(format!("member {}: {what}: {text}", self.number));
         };
         self.last = Some(match (self.last, text["recovered"].as_bool()) {
-            (None, None) => position,
+            (None, None) => {
+                ledger.begin(self.room, position);
+                position
+            }
             (Some(last), Some(true)) => {
                 let due = Place { offset: last.offset + missed, ..last };
                 if due != position {
@@ -103,7 +106,11 @@ impl Member {
                         self.unasked.clear();
                     }
                 }
-                Place { offset: position.offset.saturating_sub(missed), ..position }
+                let begin = Place { offset: position.offset.saturating_sub(missed), ..position };
+                if last.epoch != position.epoch {
+                    ledger.begin(self.room, begin);
+                }
+                begin
             }
             _ => return wrong(ledger, "not the answer that is due"),
         });
