@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 
 use ws_proto::handshake::head::HeadError;
-use ws_proto::handshake::{AcceptError, HandshakeError, Reject, RequestError};
+use ws_proto::handshake::{AcceptError, HandshakeError, RequestError};
 use ws_proto::{Error, Full, SendError};
 
 /// Each says this and nothing else.
@@ -106,6 +106,7 @@ fn of_answers() {
 #[cfg(feature = "embedded-io")]
 #[test]
 fn of_streams() {
+    use ws_proto::handshake::Reject;
     use ws_proto::io::Error as Io;
     /// A stream's error, which need not be shown to people.
     #[derive(Clone, Copy, Debug)]
