@@ -41,7 +41,7 @@ fn who_has_answered_while_the_server_was_held_up_lives() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let (told, blocks) = channel();
     let (go_on, wait) = channel();
-    let pong = Duration::from_secs(1);
+    let pong = Duration::from_secs(2);
     let builder = Server::builder().workers(1).ping_interval(Some(2 * pong)).pong_timeout(pong);
     let server = serve(builder.route("/", Blocking(told, Arc::new(Mutex::new(wait)))));
     let mut blocker = server.open("/");

@@ -110,6 +110,8 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         let tag = self.ask(Asked::Attach(Arc::clone(room)), ask, out);
         if let Some(room) = self.rooms.get_mut(room) {
             room.state = State::Attaching(tag);
+            // What was heard by an older subscription may have been taken back while there was none.
+            room.heard.clear();
         }
     }
 
