@@ -118,8 +118,10 @@ fn rooms_are_the_same_on_all_nodes() {
     let fourth = node(&redis, &[]);
     let history = api(&fourth, "/api/rooms/r/messages");
     assert_eq!(history["messages"].as_array().unwrap().len(), 2, "{history}");
-    let presence = api(&fourth, "/api/rooms/r/presence");
-    assert_eq!((&presence["userCount"], &presence["connections"]), (&json!(3), &json!(4)));
+    until("all nodes have told who is there", || {
+        let presence = api(&fourth, "/api/rooms/r/presence");
+        (&presence["userCount"], &presence["connections"]) == (&json!(3), &json!(4))
+    });
     let mut client = Client::connect(fourth.address());
     let head = "Host: a\r\nConnection: close\r\n\r\n";
     client.write(format!("GET /poll/r?since={id}&wait=5 HTTP/1.1\r\n{head}").as_bytes());
@@ -127,9 +129,11 @@ fn rooms_are_the_same_on_all_nodes() {
     assert!(poll.contains("\"hi\"") && poll.contains("\"recovered\":true"), "{poll}");
     // The relay.
     let (mut from, mut to) = (one.open("/relay/x"), other.open("/relay/x"));
-    until("it is listened to", || {
+    until("both nodes listen", || {
         from.send(TEXT, b"ping");
-        redis.ask(&["PUBSUB", "CHANNELS"]).contains("\u{1}x")
+        let channels = redis.ask(&["PUBSUB", "CHANNELS"]);
+        let relay = channels.lines().find(|line| line.contains("\u{1}x"));
+        relay.is_some_and(|relay| redis.ask(&["PUBSUB", "NUMSUB", relay]).contains("\n:2"))
     });
     from.send(TEXT, b"last");
     while to.frame().payload != b"last" {}
