@@ -105,7 +105,7 @@ impl Connection<Server> {
     }
 
     /// The next message, if [`next_framed`](Self::next_framed) has found it behind the one that it handed out last,
-    /// beginning alike: it takes a third of the time to ask here in a loop within the one that asks there. `None` says
+    /// beginning alike: to ask here, in a loop within the one that asks there, takes fewer instructions. `None` says
     /// nothing of what else has come: call `next_framed`, which finds such messages, too.
     ///
     /// ```
