@@ -67,39 +67,49 @@ if refresh then
   redis.call('PEXPIRE', room, text(age + age / 8 + WEEK))
 end
 
--- What is too much is dropped; a bit at a time, should a room keep far less than before.
-local function is_due()
-  return offset - first >= keep or (bytes > most and first < offset) or at - oldest >= age
+-- What is too much is dropped: many at a time, where more messages than are kept do no harm; and a bit at a time,
+-- should a room keep far less than before.
+local function is_due(slack)
+  return offset - first >= keep + slack or (bytes > most and first < offset) or at - oldest >= age
 end
 local from = first
-for _ = 1, 4 do
-  if first > offset or not is_due() then break end
-  local count = math.min(math.max(offset - first + 1 - keep, 1), 64)
-  local oldest_ones = redis.call('XRANGE', log, text(first), '+', 'COUNT', count + 1)
-  if #oldest_ones == 0 then
-    first, bytes = offset + 1, 0
-  end
-  for _, entry in ipairs(oldest_ones) do
-    local number, time = string.match(entry[1], '^(%d+)-(%d+)$')
-    first, oldest = tonumber(number), tonumber(time)
-    if not is_due() then break end
-    first, bytes = first + 1, bytes - #entry[2][2]
+if is_due(math.floor(math.min(keep / 8, 32))) then
+  for _ = 1, 4 do
+    if first > offset or not is_due(0) then break end
+    local count = math.min(math.max(offset - first + 1 - keep, 1), 64)
+    local oldest_ones = redis.call('XRANGE', log, text(first), '+', 'COUNT', count + 1)
+    if #oldest_ones == 0 then
+      first, bytes = offset + 1, 0
+    end
+    for _, entry in ipairs(oldest_ones) do
+      local number, time = string.match(entry[1], '^(%d+)-(%d+)$')
+      first, oldest = tonumber(number), tonumber(time)
+      if not is_due(0) then break end
+      first, bytes = first + 1, bytes - #entry[2][2]
+    end
   end
 end
 if first > from and keep > 0 then redis.call('XTRIM', log, 'MINID', text(first)) end
 
 if name ~= '' then
   redis.call('HSET', keys, name, digest .. id)
-  if redis.call('RPUSH', sent, id .. ' ' .. ARGV[5] .. ' ' .. name) == 1 then
+  local count = redis.call('RPUSH', sent, id .. ' ' .. ARGV[5] .. ' ' .. name)
+  if count == 1 then
     redis.call('PEXPIRE', keys, lifetime_of_names)
     redis.call('PEXPIRE', sent, lifetime_of_names)
-  end
-  for _ = 1, 8 do
-    local number, time, old = string.match(redis.call('LINDEX', sent, 0), '^(%d+) (%d+) (.*)$')
-    number = tonumber(number)
-    if number >= first or (number > offset - RECENT and at - tonumber(time) <= RECENT_AGE) then break end
-    redis.call('LPOP', sent)
-    redis.call('HDEL', keys, old)
+  elseif count % 16 == 0 then
+    local gone = {}
+    for _, item in ipairs(redis.call('LRANGE', sent, 0, 63)) do
+      local number, time, old = string.match(item, '^(%d+) (%d+) (.*)$')
+      number = tonumber(number)
+      local is_recent = number > offset - RECENT and at - tonumber(time) <= RECENT_AGE
+      if number >= first or is_recent then break end
+      gone[#gone + 1] = old
+    end
+    if #gone > 0 then
+      redis.call('LTRIM', sent, #gone, -1)
+      redis.call('HDEL', keys, unpack(gone))
+    end
   end
 end
 
