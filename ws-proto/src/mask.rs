@@ -1,5 +1,8 @@
 //! Masking of payload data (RFC 6455 §5.3): XOR with a four-byte key, the same in both directions.
 
+#[cfg(feature = "fearless_simd")]
+mod vectors;
+
 /// Masks or unmasks `data` in place; `key` applies to its first byte.
 ///
 /// Written over blocks of bytes, which compilers turn into vector code where the target has any. The last
@@ -18,6 +21,10 @@ pub fn apply(data: &mut [u8], key: [u8; 4]) {
 }
 
 fn apply_any(data: &mut [u8], key: [u8; 4]) {
+    #[cfg(feature = "fearless_simd")]
+    if data.len() >= vectors::WORTH_IT {
+        return vectors::apply(data, key);
+    }
     if data.len() > 64 {
         blocks(data, key);
     } else if !(ends::<32>(data, key) || ends::<4>(data, key)) {
