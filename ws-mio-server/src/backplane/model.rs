@@ -35,6 +35,8 @@ struct Room {
     keys: HashMap<(Arc<str>, Arc<str>), (u64, Arc<[u8]>)>,
     names: HashMap<Arc<str>, u64>,
     people: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// How often that was told of.
+    version: u64,
 }
 
 /// One node's link: what it has asked, and what it has not been told yet.
@@ -190,8 +192,8 @@ impl Model {
                     user: Arc::clone(user),
                     connections: *connections,
                 });
-                let (people, run) = (people.collect(), self.run);
-                return Ok(Answer::Attached(Attached { page, people, run }));
+                let (people, version, run) = (people.collect(), found.version, self.run);
+                return Ok(Answer::Attached(Attached { page, people, version, run }));
             }
             Ask::Listen { room } => _ = self.links[node].subscribed.insert(room),
             Ask::Detach { room } => _ = self.links[node].subscribed.remove(&room),
@@ -205,6 +207,9 @@ impl Model {
                 self.tell(Some(&to), &Push::Whisper { room, from, payload });
             }
             Ask::Present { room, node, users } => {
+                let noted = self.rooms.entry(Arc::clone(&room)).or_default();
+                noted.version += 1;
+                let version = noted.version;
                 for (user, connections) in users {
                     let people = &mut self.rooms.entry(Arc::clone(&room)).or_default().people;
                     let key = (Arc::clone(&node), Arc::clone(&user));
@@ -213,7 +218,8 @@ impl Model {
                         _ => people.insert(key, connections),
                     };
                     let (to, node) = (Arc::clone(&room), Arc::clone(&node));
-                    let push = Push::Present { room: Arc::clone(&to), node, user, connections };
+                    let room = Arc::clone(&to);
+                    let push = Push::Present { room, node, user, connections, version };
                     self.tell(Some(&to), &push);
                 }
             }

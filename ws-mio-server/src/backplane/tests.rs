@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use super::model::Model;
 use super::wire::{Event, Request};
@@ -48,6 +47,8 @@ struct World {
     published: HashMap<u32, (usize, Arc<[u8]>)>,
     /// Whether the log has lost something that it had acknowledged.
     is_lossy: bool,
+    /// Whether a push was lost while the link was there.
+    has_lost_push: bool,
     resets: usize,
     gaps: usize,
 }
@@ -76,6 +77,7 @@ impl World {
             answers: HashMap::new(),
             published: HashMap::new(),
             is_lossy: false,
+            has_lost_push: false,
             resets: 0,
             gaps: 0,
         }
@@ -247,7 +249,10 @@ impl World {
                 let event = self.model.push(at);
                 self.event(at, event);
             }
-            Step::LosePush(at) => self.model.lose_push(at),
+            Step::LosePush(at) => {
+                self.has_lost_push = true;
+                self.model.lose_push(at);
+            }
             Step::Cut(at) => self.cut(at),
             Step::Connect(at) => {
                 let event = self.model.connect(at);
@@ -272,7 +277,11 @@ impl World {
 
     /// Nothing fails any more, and everything that is on its way comes.
     fn settle(&mut self) {
-        for _ in 0..40 {
+        for round in 0..40 {
+            // Of a push that was lost while the link was there, the next one tells.
+            if round == 20 && self.has_lost_push {
+                (0..ROOMS.len()).for_each(|room| self.publish(0, room, true));
+            }
             for at in 0..NODES {
                 let event = self.model.connect(at);
                 self.event(at, event);
@@ -380,13 +389,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    // The same cases each time: of thousands of others, some show that what a node sees of a room's people can differ
-    // from what is there, when a push of an older subscription comes after it has asked to be attached again.
-    #![proptest_config(ProptestConfig {
-        cases: 48,
-        rng_seed: RngSeed::Fixed(1),
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn members_see_one_order_without_gaps_whatever_happens(

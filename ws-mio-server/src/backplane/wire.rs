@@ -242,6 +242,8 @@ pub struct Attached {
     pub page: Page,
     /// Who is in it, on all nodes, also those that are gone but not swept.
     pub people: Vec<Entry>,
+    /// How new that is: what [`Push::Present`] tells of a room with a version up to this is in it.
+    pub version: u64,
     /// Names what may have lost messages that it had acknowledged; not 0. To be given back by [`Ask::Attach`].
     pub run: u64,
 }
@@ -311,6 +313,8 @@ pub enum Push {
         user: Arc<str>,
         /// Connections; 0: none any more.
         connections: u32,
+        /// Higher than all that was told of the room before; the same for what was asked at once.
+        version: u64,
     },
     /// A node has whispered.
     Whisper {

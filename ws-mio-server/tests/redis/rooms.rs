@@ -286,7 +286,7 @@ fn who_is_there_is_told_and_known() {
     }
     let server = Redis::start();
     let (mut one, mut other) = (Log::open(&server.url()), Log::open(&server.url()));
-    one.attach("r", None, 0);
+    let mut versions = vec![one.attach("r", None, 0).version];
     let present = |node: &str, users: &[(&str, u32)]| Ask::Present {
         room: "r".into(),
         node: node.into(),
@@ -302,8 +302,9 @@ fn who_is_there_is_told_and_known() {
         .pushes
         .iter()
         .filter_map(|push| match push {
-            Push::Present { room, node, user, connections } => {
+            Push::Present { room, node, user, connections, version } => {
                 assert_eq!(&**room, "r");
+                versions.push(*version);
                 Some((&**node, &**user, *connections))
             }
             _ => None,
@@ -320,6 +321,12 @@ fn who_is_there_is_told_and_known() {
         ("n.1", "ada", 0),
     ];
     assert_eq!(told, expected);
+    // Each call has a version of its own, higher than that of what was there before.
+    versions.dedup();
+    assert_eq!(versions.len(), 6, "{versions:?}");
+    assert!(versions.is_sorted(), "{versions:?}");
+    let attached = other.attach("r", None, 0);
+    assert_eq!(Some(&attached.version), versions.last());
     one.done(present("n.1", &[("joan", 7)]));
     one.done(present("n.10", &[("joan", 8)]));
     let people = |log: &mut Log| {

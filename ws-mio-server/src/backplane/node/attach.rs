@@ -1,6 +1,5 @@
 //! Rooms come and go, with who needs them here.
 
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -80,7 +79,8 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             reading: None,
             first: 0,
             view: View::default(),
-            heard: BTreeMap::new(),
+            version: 0,
+            heard: Vec::new(),
             arriving: Vec::new(),
             holds: 0,
             vacant: None,
@@ -110,7 +110,6 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         let tag = self.ask(Asked::Attach(Arc::clone(room)), ask, out);
         if let Some(room) = self.rooms.get_mut(room) {
             room.state = State::Attaching(tag);
-            // What was heard by an older subscription may have been taken back while there was none.
             room.heard.clear();
         }
     }
@@ -128,8 +127,8 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         if room.state != State::Attaching(tag) {
             return;
         }
-        let Attached { page, people, run } = attached;
-        (room.state, room.run) = (State::Attached, run);
+        let Attached { page, people, version, run } = attached;
+        (room.state, room.run, room.version) = (State::Attached, run, version);
         let position = page.position;
         let known = hub.numbered(name);
         match known {

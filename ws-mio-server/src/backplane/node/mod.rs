@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::wire::{Answer, Append, Ask, Event, Failure, Push, Request};
+use super::wire::{Answer, Append, Ask, Entry, Event, Failure, Push, Request};
 use crate::hub::{self, Effect, Hub, Id, Message, Recovery, Refused, Since};
 use order::Ahead;
 use presence::View;
@@ -228,9 +228,11 @@ struct Room<M, A> {
     /// The log keeps nothing before this offset, as far as is known.
     first: u64,
     view: View,
-    /// Who has come or gone elsewhere since the room is being attached, by node and user: what it is attached with
-    /// may be older.
-    heard: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// How new what it was attached with is.
+    version: u64,
+    /// Who has come or gone elsewhere since the room is being attached, and how new that is: what it is attached
+    /// with may be older.
+    heard: Vec<(u64, Entry)>,
     arriving: Vec<Arriving<M, A>>,
     /// Who is interested without being a member.
     holds: usize,
@@ -336,8 +338,9 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
     fn push(&mut self, hub: &mut Hub<M, A>, push: Push, now: Now, out: &mut Out<M, A>) {
         match push {
             Push::Message { room, message } => self.arrived(hub, &room, message, now, out),
-            Push::Present { room, node, user, connections } => {
-                self.present(hub, &room, &node, &user, connections, now, out);
+            Push::Present { room, node, user, connections, version } => {
+                let entry = Entry { node, user, connections };
+                self.present(hub, &room, entry, version, now, out);
             }
             Push::Whisper { room, from, payload } => {
                 if from != self.settings.name {

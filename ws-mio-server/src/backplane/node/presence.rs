@@ -200,32 +200,44 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         self.ask(Asked::Present(Arc::clone(name)), Ask::Present { room, node, users }, out);
     }
 
-    /// Another node tells who has come or gone there.
-    #[expect(clippy::too_many_arguments, reason = "what a push has")]
+    /// A node tells who has come or gone there.
     pub(super) fn present(
         &mut self,
         hub: &Hub<M, A>,
         name: &Arc<str>,
-        node: &Arc<str>,
-        user: &Arc<str>,
-        connections: u32,
+        entry: Entry,
+        version: u64,
         now: Now,
         out: &mut Out<M, A>,
     ) {
         // What is here, this node knows best.
-        if *node == self.settings.name {
+        if entry.node == self.settings.name {
             return;
-        }
-        if connections > 0 {
-            self.suspect(node, now);
         }
         let Some(room) = self.rooms.get_mut(name) else { return };
         if room.state != State::Attached {
-            room.heard.insert((Arc::clone(node), Arc::clone(user)), connections);
-            return;
+            room.heard.push((version, entry));
+        } else if version > room.version {
+            self.elsewhere(hub, name, entry, now, out);
         }
-        let change = room.view.set(user, node, connections);
-        self.tell(hub, name, user, change, out);
+        // Otherwise an older subscription was told of it, and what the room was attached with is newer.
+    }
+
+    /// Somebody has come, gone, or another number of connections, on another node.
+    fn elsewhere(
+        &mut self,
+        hub: &Hub<M, A>,
+        name: &Arc<str>,
+        Entry { node, user, connections }: Entry,
+        now: Now,
+        out: &mut Out<M, A>,
+    ) {
+        if connections > 0 {
+            self.suspect(&node, now);
+        }
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        let change = room.view.set(&user, &node, connections);
+        self.tell(hub, name, &user, change, out);
     }
 
     /// A room is attached: these are in it, on all nodes.
@@ -270,12 +282,11 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         // Who has come first: who is on another node now has not gone.
         changes.sort_by_key(|(_, _, connections)| *connections == 0);
         for (user, node, connections) in changes {
-            self.present(hub, name, &node, &user, connections, now, out);
+            self.elsewhere(hub, name, Entry { node, user, connections }, now, out);
         }
-        // Whatever has come since is told of in order, and all of it is.
         let heard = self.rooms.get_mut(name).map(|room| std::mem::take(&mut room.heard));
-        for ((node, user), connections) in heard.into_iter().flatten() {
-            self.present(hub, name, &node, &user, connections, now, out);
+        for (version, entry) in heard.into_iter().flatten() {
+            self.present(hub, name, entry, version, now, out);
         }
     }
 

@@ -111,7 +111,8 @@ fn appended(value: &Value) -> Result<Answer, Failure> {
 fn attached(value: Value, run: u64) -> Option<Attached> {
     let Value::Array(fields) = value else { return None };
     let people = people(fields.get(4)?)?;
-    Some(Attached { page: page(&fields, false)?, people, run })
+    let version = text(fields.get(5)?)?.parse().ok()?;
+    Some(Attached { page: page(&fields, false)?, people, version, run })
 }
 
 /// `[EPOCH, last, first, [id, message, …]]`
@@ -238,9 +239,11 @@ fn told_message(bytes: &[u8]) -> Option<Message> {
     message(id.parse().ok()?, at.parse().ok()?, body)
 }
 
-/// `NODE\0USER\0CONNECTIONS\0USER\0CONNECTIONS…`
+/// `VERSION NODE\0USER\0CONNECTIONS\0USER\0CONNECTIONS…`
 fn told_presence(room: &Arc<str>, bytes: &[u8]) -> Option<Vec<Push>> {
-    let (node, rest) = split_node(bytes)?;
+    let (version, rest) = split_at(bytes, b' ')?;
+    let version = str::from_utf8(version).ok()?.parse().ok()?;
+    let (node, rest) = split_node(rest)?;
     let fields: Vec<_> = str::from_utf8(rest).ok()?.split('\0').collect();
     let push = |pair: &[&str]| {
         let [user, connections] = pair else { return None };
@@ -249,6 +252,7 @@ fn told_presence(room: &Arc<str>, bytes: &[u8]) -> Option<Vec<Push>> {
             node: Arc::clone(&node),
             user: (*user).into(),
             connections: connections.parse().ok()?,
+            version,
         })
     };
     fields.chunks(2).map(push).collect()

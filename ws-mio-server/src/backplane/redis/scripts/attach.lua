@@ -4,7 +4,8 @@
 -- ARGV: 1 run of this Redis, 2 an epoch for a room that has none, 3 epoch and 4 offset of the last message
 --       that the node has seen, or nothing and 0, 5 run in which it was attached before, or 0,
 --       6 how many messages at most, 7 how many bytes of them at most
--- Answers with { EPOCH, last offset, first offset that is kept, { id, message, … }, { who, connections, … } };
+-- Answers with { EPOCH, last offset, first offset that is kept, { id, message, … }, { who, connections, … }, version
+-- of that };
 -- messages are those behind the one that was seen, or the newest ones, in order.
 local room, log = KEYS[1], KEYS[2]
 local run, most, bytes = ARGV[1], tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -50,4 +51,10 @@ if most > 0 and last > (seen or 0) then
     messages[#messages + 1] = entry[2][2]
   end
 end
-return { epoch, text(last), text(first), messages, redis.call('HGETALL', KEYS[5]) }
+local version = redis.call('HGET', KEYS[5], '')
+if not version then
+  -- Newer than all that was told before, and older than what will be: see present.lua.
+  local time = redis.call('TIME')
+  version = text(tonumber(time[1]) * 1000000 + tonumber(time[2]))
+end
+return { epoch, text(last), text(first), messages, redis.call('HGETALL', KEYS[5]), version }
