@@ -16,10 +16,13 @@ mod common;
 mod program;
 #[path = "common/redis.rs"]
 mod redis;
+#[path = "common/schema.rs"]
+mod schema;
 
 use common::{Client, TEXT, until};
 use program::Program;
 use redis::{Redis, is_installed};
+use schema::{OF_NODES, Schema};
 use serde_json::{Value, json};
 
 struct Tab(Client);
@@ -28,7 +31,9 @@ impl Tab {
     fn next(&mut self) -> Value {
         let frame = self.0.frame();
         assert_eq!(frame.start, TEXT, "{frame:?}");
-        serde_json::from_slice(&frame.payload).unwrap()
+        let message = serde_json::from_slice(&frame.payload).unwrap();
+        Schema::read().check("server", &message);
+        message
     }
 
     /// The next message of this type; others before it are not looked at.
@@ -180,9 +185,12 @@ fn without_redis_members_are_told_and_then_begin_anew() {
     until("the other knows it, too", || other.get("/metrics").contains("wsmio_backplane_up 0"));
     bob.post("three", "b1");
     let ack = bob.due("ack");
+    let mut schema = Schema::read();
+    schema.check("ack.transient", &ack);
     assert_eq!(ack, json!({"type": "ack", "clientId": "b1", "transient": true}));
     let message = bob.due("message");
     assert_eq!((&message["transient"], &message["id"]), (&json!(true), &Value::Null));
+    schema.check("message.transient", &message);
     // It has kept nothing.
     redis.start_again();
     for tab in [&mut alice, &mut bob] {
@@ -193,4 +201,8 @@ fn without_redis_members_are_told_and_then_begin_anew() {
     alice.post("two", "a2");
     while bob.due("message")["content"] != "two" {}
     until("it is ready", || one.get("/readyz").contains("200 OK"));
+    schema.check("api.presence", &api(&one, "/api/rooms/r/presence"));
+    for name in OF_NODES {
+        assert!(schema.used.contains(name), "nothing was held against {name}");
+    }
 }
