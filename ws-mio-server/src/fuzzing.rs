@@ -22,7 +22,7 @@ use crate::{Jwt, JwtSigner, Server, Tls};
 
 /// Settings of flags (lines that start with `-`), of an environment (`$NAME=VALUE`, the name without its
 /// prefix), and of a file (all other lines). Those that are good are so, and the same, when they are printed
-/// and read again.
+/// and read again, with the passwords that are not printed.
 pub fn settings(text: &str) {
     let flags = text.lines().filter(|line| line.starts_with('-')).map(str::to_owned);
     let flags = std::iter::once(String::new()).chain(flags);
@@ -49,7 +49,15 @@ pub fn flags(matches: &ArgMatches) {
 
 fn check(settings: &Settings) {
     let printed = settings.to_string();
-    match resolve(std::iter::once(String::new()), std::iter::empty(), &printed) {
+    let (nothing, hidden) = (|| std::iter::once(String::new()), settings.hidden());
+    if !hidden.is_empty() {
+        // What is not shown is not taken for something else: it is asked for.
+        match resolve(nothing(), std::iter::empty(), &printed) {
+            Ok(_) => panic!("a password that is not shown is taken for one: {printed}"),
+            Err(problems) => assert!(problems.contains("***"), "{problems}"),
+        }
+    }
+    match resolve(nothing(), hidden.into_iter(), &printed) {
         Ok(again) => assert_eq!(settings.args(), again.args(), "{printed}"),
         Err(problems) => panic!("{problems}\n{printed}"),
     }

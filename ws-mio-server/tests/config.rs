@@ -78,6 +78,12 @@ fn settings_are_checked_and_printed_without_a_server() {
     ] {
         assert!(stdout.contains(due), "{due}: {stdout}");
     }
+    let url = "redis://:sesame@127.0.0.1";
+    let (code, stdout, stderr) = run(&["print-config"], &[("WSMIO_BACKPLANE", url)]);
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    assert!(stdout.contains("\nbackplane = \"redis://:***@127.0.0.1\"  # WSMIO_BACKPLANE\n"));
+    let (_, stdout, stderr) = run(&["--backplane", &format!("{url}:x")], &[]);
+    assert!(stderr.contains("redis://***") && !(stdout + &stderr).contains("sesame"));
     let bad =
         Config::new("bad", "ping-intervall = \"1m\"\nlisten = [\"0.0.0.0:1\"]\nworkers = 0\n");
     for command in ["check-config", "print-config", "serve"] {

@@ -1,11 +1,14 @@
 //! Settings of several nodes that have the same rooms.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 
 use super::values::positive;
-use crate::backplane::redis::{Prefix, Target};
+use crate::backplane::redis::{Prefix, Target, masked};
 use crate::backplane::{Policy, check_node};
 
 /// How a node works with others.
@@ -39,9 +42,11 @@ pub(super) struct ClusterArgs {
     ///
     /// `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `redis+sentinel://HOST,HOST/DB?master=NAME`,
     /// `redis+cluster://HOST,HOST`; `rediss` instead of `redis` for TLS, with `?ca=FILE` for an authority of one's own.
+    /// With `?password-file=FILE` the password is in a file, which is read at each connection. One that is in the URL is
+    /// shown as `***`, which is not taken for a password; flags can be seen by all who are on the machine.
     /// It numbers and keeps the messages of rooms, so `data` can't be set beside it. All servers that share it need the
     /// same settings of rooms.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Url)]
     pub(super) backplane: Option<Target>,
 
     /// What keys and channels in Redis begin with
@@ -61,6 +66,28 @@ pub(super) struct ClusterArgs {
     /// 1 to 40 ASCII letters, digits, `-`, `_` and `.`.
     #[arg(long, value_name = "NAME", value_parser = node)]
     node_name: Option<String>,
+}
+
+/// Reads a URL; what is told of one that is wrong has no password.
+#[derive(Clone, Copy)]
+struct Url;
+
+impl TypedValueParser for Url {
+    type Value = Target;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Target, clap::Error> {
+        let text = value.to_string_lossy();
+        text.parse().map_err(|why| {
+            let told =
+                format!("invalid value '{}' for '--backplane <URL>': {why}\n", masked(&text));
+            clap::Error::raw(ErrorKind::ValueValidation, told).with_cmd(command)
+        })
+    }
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

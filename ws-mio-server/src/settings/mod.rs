@@ -29,6 +29,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
 use crate::Builder;
+use crate::backplane::redis::masked;
 use namespace::Namespace;
 
 /// What the names of variables in the environment start with.
@@ -56,7 +57,7 @@ pub struct Settings {
 }
 
 /// One setting.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Setting {
     arg: &'static Arg,
     values: Vec<String>,
@@ -201,6 +202,15 @@ impl Settings {
         }
     }
 
+    /// Values that are shown in part, by the names of their variables.
+    #[cfg(feature = "_fuzzing")]
+    pub(crate) fn hidden(&self) -> Vec<(OsString, OsString)> {
+        let all =
+            self.all.iter().flat_map(|setting| setting.values.iter().map(move |v| (setting, v)));
+        let hidden = all.filter(|(setting, value)| setting.shown(value) != **value);
+        hidden.map(|(setting, value)| (variable(setting.name()).into(), value.into())).collect()
+    }
+
     /// All values, as they were read.
     #[cfg(feature = "_fuzzing")]
     pub(crate) fn args(&self) -> String {
@@ -316,7 +326,8 @@ impl Settings {
 }
 
 impl fmt::Display for Settings {
-    /// As a file, with where each setting comes from.
+    /// As a file, with where each setting comes from. A password in a URL is shown as `***`, which is refused where it is
+    /// read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for setting in &self.all {
             let Setting { origin, .. } = setting;
@@ -326,6 +337,13 @@ impl fmt::Display for Settings {
             }
         }
         self.namespaces.iter().try_for_each(|namespace| write!(f, "{namespace}"))
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<_> = self.values.iter().map(|value| self.shown(value)).collect();
+        write!(f, "{} = {values:?} ({})", self.name(), self.origin)
     }
 }
 
@@ -345,9 +363,9 @@ impl Setting {
         })
     }
 
-    /// The value as the file would have it; `None`: there is none.
+    /// The value as the file would have it, without passwords; `None`: there is none.
     fn toml(&self) -> Option<String> {
-        let quoted = |value: &String| format!("\"{}\"", file::escape(value));
+        let quoted = |value: &String| format!("\"{}\"", file::escape(&self.shown(value)));
         match self.values.as_slice() {
             [value] if is_switch(self.arg) => Some(is_true(value).to_string()),
             [] if is_list(self.arg) => Some("[]".to_owned()),
@@ -358,6 +376,11 @@ impl Setting {
             [value] => Some(quoted(value)),
             _ => None,
         }
+    }
+
+    /// A value as it may be shown.
+    fn shown(&self, value: &str) -> String {
+        if self.name() == "backplane" { masked(value) } else { value.to_owned() }
     }
 
     /// Whether the setting could be read, if it is not a flag, whose values have been read.

@@ -35,9 +35,12 @@ pub fn reference() -> String {
         let help = arg.get_long_help().or_else(|| arg.get_help());
         let help = help.map(ToString::to_string).unwrap_or_default();
         // What is no value stands in the help.
-        let (help, told) = match help.split_once(" [default: ") {
-            Some((help, told)) => (help, told.strip_suffix(']')),
-            None => (help.as_str(), None),
+        let told = help.split_once(" [default: ").and_then(|(before, rest)| {
+            rest.split_once(']').map(|(told, after)| (before, told, after))
+        });
+        let (help, told) = match told {
+            Some((before, told, after)) => (format!("{before}{after}"), Some(told.to_owned())),
+            None => (help, None),
         };
         let values = arg.get_value_names().unwrap_or_default();
         let value = values.first().map(ToString::to_string).unwrap_or_default();
@@ -46,7 +49,7 @@ pub fn reference() -> String {
         let default = match defaults.as_slice() {
             _ if is_switch(arg) => "`false`".to_owned(),
             [] if is_list(arg) => "none".to_owned(),
-            [] => told.unwrap_or("not set").to_owned(),
+            [] => told.unwrap_or_else(|| "not set".to_owned()),
             defaults => format!("`{}`", defaults.join(", ")),
         };
         let kind = match (is_list(arg), is_switch(arg)) {

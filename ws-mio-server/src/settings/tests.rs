@@ -108,6 +108,40 @@ fn what_is_wrong_is_told_all_at_once_with_its_place_and_what_is_due() {
 }
 
 #[test]
+fn passwords_are_not_shown() {
+    let url = "redis+sentinel://me:secret@a,b/1?master=m&sentinel-password=secret";
+    let by_flag = resolve("", &[], &[&format!("--backplane={url}")]).unwrap();
+    let printed = by_flag.to_string();
+    assert_eq!(
+        line(&printed, "backplane"),
+        "backplane = \"redis+sentinel://me:***@a,b/1?master=m&sentinel-password=***\"  # command line"
+    );
+    assert!(!format!("{printed}{by_flag:?}").contains("secret"));
+    // It is not taken for the password, and is as good as the rest where that comes from elsewhere.
+    let error = resolve(&printed, &[], &[]).unwrap_err().to_string();
+    assert!(error.contains("backplane") && error.contains("password-file=FILE"), "{error}");
+    let again = resolve(&printed, &[("WSMIO_BACKPLANE", url)], &[]).unwrap();
+    assert_eq!(again.args.cluster.backplane, by_flag.args.cluster.backplane);
+    let by_file = "backplane = \"redis://me:@h?password-file=/run/secret\"";
+    let printed = resolve(by_file, &[], &[]).unwrap().to_string();
+    assert!(printed.contains(by_file), "{printed}");
+    resolve(&printed, &[], &[]).unwrap();
+    // Neither is it in what is said of a mistake, wherever it stands.
+    for wrong in
+        ["redis://me:secret@h:x", "redis://secret@h", "redis://me:sec/ret@h", "me:secret@h"]
+    {
+        let matches = command().try_get_matches_from(["", &format!("--backplane={wrong}")]);
+        let of_flag = matches.unwrap_err().render().to_string();
+        let of_file =
+            resolve(&format!("backplane = \"{wrong}\""), &[], &[]).unwrap_err().to_string();
+        for told in [of_flag, of_file] {
+            assert!(told.contains("--backplane") && told.contains("***"), "{told}");
+            assert!(!told.contains("sec"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_can_not_be_read_is_named() {
     let matches = command().get_matches_from([""]);
     let sources = |environment: Vec<(OsString, OsString)>| Sources {

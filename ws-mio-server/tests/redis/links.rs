@@ -202,6 +202,15 @@ fn passwords_are_used_and_never_told() {
     let mut log = Log::open(&format!("redis://:open%3Asesame@127.0.0.1:{port}/3"));
     log.say("r", "one");
     assert!(server.ask(&["CLIENT", "LIST"]).contains("db=3"));
+    // Or in a file, which is read when it is needed.
+    let file = std::env::temp_dir().join(format!("backplane-password-{port}"));
+    let url = format!("redis://127.0.0.1:{port}/3?password-file={}", file.display());
+    let mut by_file = Log::start(&url, &quick());
+    by_file.until("the file is not there", |log| !log.downs.is_empty());
+    assert!(by_file.downs[0].contains(&file.display().to_string()), "{:?}", by_file.downs);
+    std::fs::write(&file, "open:sesame\n").unwrap();
+    by_file.until_up();
+    std::fs::remove_file(&file).unwrap();
     for (url, expected) in [
         (format!("redis://:shibboleth@127.0.0.1:{port}"), "WRONGPASS"),
         (format!("redis://somebody:shibboleth@127.0.0.1:{port}"), "WRONGPASS"),

@@ -188,12 +188,12 @@ impl Connector {
                     settings = settings.set_username(user);
                 }
                 if let Some(password) = &self.target.password {
-                    settings = settings.set_password(password);
+                    settings = settings.set_password(password.read()?);
                 }
             }
             Login::Sentinel => {
                 if let Some(password) = &self.target.sentinel_password {
-                    settings = settings.set_password(password);
+                    settings = settings.set_password(password.read()?);
                 }
             }
         }

@@ -45,6 +45,7 @@ mod connect;
 pub(crate) mod decode;
 mod encode;
 mod listener;
+mod masked;
 mod names;
 mod outlet;
 mod queue;
@@ -59,6 +60,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+pub use masked::masked;
 pub use names::{Prefix, PrefixError};
 pub use target::{Target, TargetError};
 

@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
+/// What stands for a password that is not shown. It is none; a password that is this is written `%2A%2A%2A`.
+pub(super) const MASK: &str = "***";
+
 /// How Redis is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -27,8 +30,10 @@ pub(super) enum Kind {
 /// | `rediss://…`, `rediss+sentinel://…`, `rediss+cluster://…` | the same by TLS |
 ///
 /// `USER:PASSWORD@` or `:PASSWORD@` stands before the first host, with `%40` for `@` and so on; it is for the
-/// servers, and sentinels that ask for a password get `sentinel-password=`. With `ca=FILE` (PEM), certificates
-/// are to be signed by one of that file, otherwise by one that the system trusts.
+/// servers, and sentinels that ask for a password get `sentinel-password=`. Instead, `password-file=FILE` and
+/// `sentinel-password-file=FILE` name files that have them, and nothing else but the end of the line; they are read
+/// each time that a connection is made. With `ca=FILE` (PEM), certificates are to be signed by one of that file,
+/// otherwise by one that the system trusts.
 ///
 /// What it prints has neither name nor password.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,11 +42,41 @@ pub struct Target {
     pub(super) tls: bool,
     pub(super) hosts: Vec<(String, u16)>,
     pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
+    pub(super) password: Option<Password>,
     pub(super) database: i64,
     pub(super) master: String,
-    pub(super) sentinel_password: Option<String>,
+    pub(super) sentinel_password: Option<Password>,
     pub(super) ca: Option<PathBuf>,
+}
+
+/// A password, or where it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Password {
+    Text(String),
+    File(PathBuf),
+}
+
+impl Password {
+    /// What it is now.
+    ///
+    /// # Errors
+    /// The file, and why it could not be read.
+    pub(super) fn read(&self) -> Result<String, String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File(file) => {
+                let told = |error| format!("{}: {error}", file.display());
+                let text = std::fs::read_to_string(file).map_err(told)?;
+                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
 }
 
 /// What is wrong with a URL of Redis. It never has a password in it.
@@ -61,6 +96,10 @@ pub enum TargetError {
     Parameter(String),
     /// A name or a password is not written as URLs have it.
     Credentials,
+    /// There are two passwords for the same.
+    Twice,
+    /// It has `***` for a password, as it is shown to people.
+    Masked,
 }
 
 impl fmt::Display for TargetError {
@@ -83,11 +122,18 @@ impl fmt::Display for TargetError {
             }
             Self::Parameter(name) => write!(
                 f,
-                "the parameter {name:?} is none of master=NAME, sentinel-password=TEXT (both for sentinels) and \
-                 ca=FILE (for TLS)"
+                "the parameter {name:?} is none of password-file=FILE, master=NAME, sentinel-password=TEXT, \
+                 sentinel-password-file=FILE (these three for sentinels) and ca=FILE (for TLS)"
             ),
             Self::Credentials => f.write_str(
                 "before the first host stands USER:PASSWORD@ or :PASSWORD@, with %40 for @, %2F for /, %25 for %",
+            ),
+            Self::Twice => f.write_str(
+                "a password is given in the URL or by a file, not both: USER:@HOST?password-file=FILE has a user",
+            ),
+            Self::Masked => f.write_str(
+                "*** is what is shown instead of a password: give the password, or the name of a file that has it, \
+                 by password-file=FILE",
             ),
         }
     }
@@ -130,7 +176,7 @@ impl FromStr for Target {
         if let Some(credentials) = credentials {
             let (user, password) = credentials.split_once(':').ok_or(TargetError::Credentials)?;
             target.user = Some(decoded(user)?).filter(|user| !user.is_empty());
-            target.password = Some(decoded(password)?);
+            target.password = Some(given(password)?).filter(|_| !password.is_empty());
         }
         if !path.is_empty() {
             let is_number = path.bytes().all(|byte| byte.is_ascii_digit());
@@ -142,22 +188,50 @@ impl FromStr for Target {
         }
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let unknown = || TargetError::Parameter(name.to_owned());
-            let value = decoded(value)?;
-            match name {
-                _ if value.is_empty() => return Err(unknown()),
-                "master" if kind == Kind::Sentinel => target.master = value,
-                "sentinel-password" if kind == Kind::Sentinel => {
-                    target.sentinel_password = Some(value);
+            // It may be the end of a password that has a question mark.
+            let unknown = || match query.contains('@') {
+                true => TargetError::Credentials,
+                false => TargetError::Parameter(name.to_owned()),
+            };
+            if value.is_empty() {
+                return Err(unknown());
+            }
+            let password = match name {
+                "master" if kind == Kind::Sentinel => {
+                    target.master = decoded(value)?;
+                    continue;
                 }
-                "ca" if tls => target.ca = Some(value.into()),
+                "ca" if tls => {
+                    target.ca = Some(decoded(value)?.into());
+                    continue;
+                }
+                "sentinel-password" if kind == Kind::Sentinel => given(value)?,
+                "sentinel-password-file" if kind == Kind::Sentinel => {
+                    Password::File(decoded(value)?.into())
+                }
+                "password-file" => Password::File(decoded(value)?.into()),
                 _ => return Err(unknown()),
+            };
+            let known = match name {
+                "password-file" => &mut target.password,
+                _ => &mut target.sentinel_password,
+            };
+            if known.replace(password).is_some() {
+                return Err(TargetError::Twice);
             }
         }
         if kind == Kind::Sentinel && target.master.is_empty() {
             return Err(TargetError::Master);
         }
         Ok(target)
+    }
+}
+
+/// A password that stands in the URL.
+fn given(text: &str) -> Result<Password, TargetError> {
+    match text {
+        MASK => Err(TargetError::Masked),
+        _ => Ok(Password::Text(decoded(text)?)),
     }
 }
 
@@ -230,7 +304,7 @@ impl fmt::Debug for Target {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Target, TargetError};
+    use super::{Kind, Password, Target, TargetError};
 
     fn parse(url: &str) -> Result<Target, TargetError> {
         url.parse()
@@ -238,21 +312,37 @@ mod tests {
 
     #[test]
     fn urls_say_where_redis_is() {
+        let text = |password: &str| Some(Password::Text(password.to_owned()));
         let plain = parse("redis://cache").unwrap();
         assert_eq!((plain.kind, plain.tls, plain.database), (Kind::Single, false, 0));
         assert_eq!(plain.hosts, [("cache".to_owned(), 6379)]);
         let full = parse("rediss://me:p%40ss:w@[::1]:7000/3?ca=/etc/ca.pem").unwrap();
         assert_eq!((full.tls, full.database), (true, 3));
         assert_eq!(full.hosts, [("::1".to_owned(), 7000)]);
-        assert_eq!((full.user.as_deref(), full.password.as_deref()), (Some("me"), Some("p@ss:w")));
+        assert_eq!((full.user.as_deref(), full.password), (Some("me"), text("p@ss:w")));
         assert_eq!(full.ca.as_deref(), Some("/etc/ca.pem".as_ref()));
         let sentinel =
             parse("redis+sentinel://:pw@a,b:1/2?master=rooms&sentinel-password=s").unwrap();
         assert_eq!(sentinel.hosts, [("a".to_owned(), 26379), ("b".to_owned(), 1)]);
         assert_eq!((sentinel.kind, &*sentinel.master), (Kind::Sentinel, "rooms"));
-        assert_eq!((sentinel.user, sentinel.sentinel_password), (None, Some("s".to_owned())));
+        assert_eq!((sentinel.user, sentinel.sentinel_password), (None, text("s")));
         let cluster = parse("rediss+cluster://a:1,b:2").unwrap();
         assert_eq!((cluster.kind, cluster.hosts.len()), (Kind::Cluster, 2));
+    }
+
+    #[test]
+    fn passwords_may_be_in_files() {
+        let file = std::env::temp_dir().join(format!("redis-password-{}", std::process::id()));
+        let url = format!("redis+sentinel://me:@h?master=m&password-file={}", file.display());
+        let url = format!("{url}&sentinel-password-file=%2Fs");
+        let target = parse(&url).unwrap();
+        assert_eq!(target.sentinel_password, Some(Password::File("/s".into())));
+        let password = target.password.unwrap();
+        let why = password.read().unwrap_err();
+        assert!(why.starts_with(&file.display().to_string()), "{why}");
+        std::fs::write(&file, "pass word\n").unwrap();
+        assert_eq!(password.read().as_deref(), Ok("pass word"));
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]
@@ -281,7 +371,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        use TargetError::{Credentials, Database, Hosts, Master, Parameter, Port, Scheme};
+        use TargetError::{
+            Credentials, Database, Hosts, Masked, Master, Parameter, Port, Scheme, Twice,
+        };
         for (url, error) in [
             ("", Scheme),
             ("cache:6379", Scheme),
@@ -306,6 +398,12 @@ mod tests {
             ("redis://a?ca=f", Parameter("ca".to_owned())),
             ("redis://user@a", Credentials),
             ("redis://:%ff@a", Credentials),
+            ("redis://me:12?34@a", Credentials),
+            ("redis://me:***@a", Masked),
+            ("redis+sentinel://a?master=m&sentinel-password=***", Masked),
+            ("redis://:p@a?password-file=f", Twice),
+            ("redis://a?password-file=f&password-file=g", Twice),
+            ("redis+sentinel://a?sentinel-password=x&sentinel-password-file=y", Twice),
         ] {
             assert_eq!(parse(url), Err(error.clone()), "{url}");
             assert!(!error.to_string().is_empty());
