@@ -144,6 +144,83 @@ fn rooms_are_the_same_on_all_nodes() {
     while to.frame().payload != b"last" {}
 }
 
+/// What is asked of those who run the server.
+fn admin(program: &Program, path: &str) -> Value {
+    let url = program.url("admin").strip_prefix("http://").unwrap();
+    let mut client = Client::connect(url.split('/').next().unwrap().parse().unwrap());
+    let host = "Host: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    client.write(format!("GET {path} HTTP/1.1\r\n{host}").as_bytes());
+    let answer = String::from_utf8(client.rest()).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
+}
+
+#[test]
+fn every_node_knows_the_rooms_of_all() {
+    if !is_installed() {
+        return;
+    }
+    let mut redis = Redis::start();
+    let (one, mut other) = (node(&redis, &[]), node(&redis, &[]));
+    let (url, at) = (redis.url(), "127.0.0.1:0");
+    let third =
+        Program::with(&["--backplane", &url, "--presence-lease", "2s", "--admin-listen", at]);
+    until("it is ready", || third.get("/readyz").contains("200 OK"));
+    let (mut alice, _) = join(&one, "/chat/busy?username=alice");
+    let (_bob, _) = join(&other, "/chat/busy?username=bob");
+    let (_carol, _) = join(&other, "/chat/calm?username=carol");
+    let (dave, _) = join(&third, "/chat/here?username=dave");
+    alice.post("hello", "a1");
+    let id = alice.due("ack")["id"].clone();
+    let rooms = |program: &Program, query: &str| {
+        let list = api(program, &format!("/api/rooms{query}"));
+        Schema::read().check("api.rooms", &list);
+        list
+    };
+    let is = |list: &Value, due: &[(&str, u64)]| {
+        let rooms = list["rooms"].as_array().unwrap().iter();
+        rooms
+            .map(|room| (room["room"].as_str().unwrap(), room["connections"].as_u64().unwrap()))
+            .eq(due.iter().copied())
+    };
+    for program in [&one, &other, &third] {
+        until("all rooms are known", || {
+            is(&rooms(program, ""), &[("busy", 2), ("calm", 1), ("here", 1)])
+        });
+    }
+    let list = rooms(&third, "?offset=1&limit=1");
+    assert!(is(&list, &[("calm", 1)]), "{list}");
+    assert_eq!((&list["total"], &list["consistency"]), (&json!(3), &json!("eventual")));
+    assert_eq!(list["rooms"][0]["userCount"], Value::Null, "it has not attached the room");
+    assert_eq!(rooms(&third, "?offset=2")["rooms"][0]["userCount"], 1);
+    // One of them, by a node that nobody is on, and one that is nowhere.
+    let busy = api(&third, "/api/rooms/busy");
+    Schema::read().check("api.room", &busy);
+    assert_eq!((&busy["userCount"], &busy["id"], &busy["history"]), (&json!(2), &id, &json!(1)));
+    assert_eq!(api(&third, "/api/rooms/nowhere")["code"], "not-found");
+    let all = admin(&third, "/admin/api/rooms");
+    Schema::read().check("admin.rooms", &all);
+    assert_eq!((&all["scope"], &all["total"]), (&json!("cluster"), &json!(3)));
+    assert_eq!((&all["rooms"][0]["here"], &all["rooms"][2]["here"]), (&json!(0), &json!(1)));
+    // Whoever leaves, and a node that is killed, are in it no more.
+    drop(dave);
+    other.child.kill().unwrap();
+    until("the rooms of the others are left", || is(&rooms(&third, ""), &[("busy", 1)]));
+    // Redis forgets it, and is told again.
+    redis.restart();
+    until("it is known again", || {
+        let list = api(&third, "/api/rooms");
+        list["rooms"].is_array() && is(&list, &[("busy", 1)])
+    });
+    redis.kill();
+    until("it is away", || third.get("/readyz").contains("503"));
+    assert_eq!(api(&third, "/api/rooms")["code"], "busy");
+    assert_eq!(api(&third, "/api/rooms/busy")["code"], "busy");
+    let here = admin(&third, "/admin/api/rooms");
+    Schema::read().check("admin.rooms", &here);
+    assert_eq!(here["scope"], "node");
+}
+
 #[test]
 fn members_of_a_node_that_is_killed_are_gone_within_the_lease() {
     if !is_installed() {

@@ -5,6 +5,7 @@
 //! in that order and without gaps, whichever way they came: by subscription, or by reading what is missing.
 //! What does on the log what is asked is an [`Engine`]; [`wire`] has all that is said between the two.
 
+mod directory;
 mod lease;
 #[cfg(any(test, feature = "_fuzzing"))]
 #[doc(hidden)]
@@ -14,6 +15,7 @@ pub mod node;
 pub mod redis;
 pub mod wire;
 
+pub use directory::{Directory, Found};
 pub use lease::{Lease, Peers};
 pub use node::{Act, Node, Now, Out, Policy, Settings, Stats};
 pub use wire::{Engine, OnEvent};

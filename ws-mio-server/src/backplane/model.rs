@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::wire::{Answer, Append, Ask, Attached, Entry, Event, Failure, Page, Push, Request};
+use super::wire::{
+    Answer, Append, Ask, Attached, Entry, Event, Failure, Page, Push, Request, RoomList,
+};
 use crate::hub::{Epoch, Id, Message};
 
 /// The log, and the links of all nodes to it.
@@ -20,6 +22,8 @@ use crate::hub::{Epoch, Id, Message};
 pub struct Model {
     rooms: BTreeMap<Arc<str>, Room>,
     leases: BTreeMap<Arc<str>, u64>,
+    /// Until when what a node has told of its rooms counts, and that.
+    lists: BTreeMap<Arc<str>, (u64, BTreeMap<Arc<str>, u32>)>,
     links: Vec<Link>,
     /// How often it was started.
     run: u64,
@@ -114,6 +118,7 @@ impl Model {
         self.run += 1;
         let Some(lost) = lost else {
             self.rooms.clear();
+            self.lists.clear();
             return self.leases.clear();
         };
         for room in self.rooms.values_mut() {
@@ -245,6 +250,38 @@ impl Model {
                 return Ok(Answer::Nodes(nodes.collect()));
             }
             Ask::Resign { node } => _ = self.leases.remove(&node),
+            Ask::List { node, lease, rooms } => {
+                let is_known = self.lists.get(&node).is_some_and(|(until, _)| *until > now);
+                let (until, known) = self.lists.entry(node).or_default();
+                *until = now + u64::try_from(lease.as_millis()).unwrap();
+                known.extend(rooms);
+                known.retain(|_, connections| *connections > 0);
+                let silent = self.lists.iter().filter(|(_, (until, _))| *until <= now);
+                let silent = silent.map(|(node, _)| Arc::clone(node)).take(8).collect();
+                return Ok(Answer::Listed { is_known, silent });
+            }
+            Ask::Unlist { node, most } => {
+                if let Some((until, rooms)) = self.lists.get_mut(&node)
+                    && *until <= now
+                {
+                    let some: Vec<_> = rooms.keys().take(most).map(Arc::clone).collect();
+                    some.iter().for_each(|room| _ = rooms.remove(room));
+                    if rooms.is_empty() {
+                        self.lists.remove(&node);
+                    }
+                }
+            }
+            Ask::Rooms { skip, most } => {
+                let rooms = self.listed();
+                let total = rooms.len();
+                let rooms = rooms.into_iter().skip(skip).take(most).collect();
+                return Ok(Answer::Rooms(RoomList { total, rooms }));
+            }
+            Ask::Listed { room } => {
+                let rooms = self.listed();
+                let rooms: Vec<_> = rooms.into_iter().filter(|(name, _)| *name == room).collect();
+                return Ok(Answer::Rooms(RoomList { total: rooms.len(), rooms }));
+            }
             Ask::Shout { from, payload } => self.tell(None, &Push::Shout { from, payload }),
         }
         Ok(Answer::Done)
@@ -281,6 +318,18 @@ impl Model {
         }
         self.tell(Some(&name), &Push::Message { room: Arc::clone(&name), message });
         Ok(Answer::Appended { id })
+    }
+
+    /// All rooms that somebody is in, as nodes have told, and their connections, those with the most first.
+    #[must_use]
+    pub fn listed(&self) -> Vec<(Arc<str>, u64)> {
+        let mut rooms = BTreeMap::<Arc<str>, u64>::new();
+        for (room, connections) in self.lists.values().flat_map(|(_, rooms)| rooms) {
+            *rooms.entry(Arc::clone(room)).or_default() += u64::from(*connections);
+        }
+        let mut rooms: Vec<_> = rooms.into_iter().collect();
+        rooms.sort_by_key(|(_, connections)| u64::MAX - connections);
+        rooms
     }
 
     /// The last message of a room, if it has an epoch.

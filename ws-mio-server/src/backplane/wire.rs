@@ -149,6 +149,36 @@ pub enum Ask {
         /// The node.
         node: Arc<str>,
     },
+    /// Note in the list of all rooms how many connections some of them have on a node, and that the node lives: what it
+    /// has said counts for so long. A room with 0 is not noted any more. Answered by [`Answer::Listed`].
+    List {
+        /// The node.
+        node: Arc<str>,
+        /// For how long.
+        lease: Duration,
+        /// The rooms.
+        rooms: Vec<(Arc<str>, u32)>,
+    },
+    /// Take some of the rooms of a node from the list, if it has been silent for too long.
+    Unlist {
+        /// The node.
+        node: Arc<str>,
+        /// The most rooms.
+        most: usize,
+    },
+    /// Which rooms there are that somebody is in, on any node: those with the most connections first. Answered by
+    /// [`Answer::Rooms`].
+    Rooms {
+        /// How many to leave out.
+        skip: usize,
+        /// The most rooms.
+        most: usize,
+    },
+    /// The same of one room. Answered by [`Answer::Rooms`], without any if nobody is in it.
+    Listed {
+        /// The room.
+        room: Arc<str>,
+    },
     /// Tell all nodes something: [`Push::Shout`], also to the one that says it.
     Shout {
         /// The node that shouts.
@@ -233,6 +263,24 @@ pub enum Answer {
     /// All nodes that have a lease, and how long it still lasts; those whose lease has ended may be left out, or
     /// have zero.
     Nodes(Vec<(Arc<str>, Duration)>),
+    /// The list of all rooms has what was told.
+    Listed {
+        /// Whether it also has what the node has told before; if not, all is to be told again.
+        is_known: bool,
+        /// Some of the nodes that have been silent for too long.
+        silent: Vec<Arc<str>>,
+    },
+    /// Some of all rooms.
+    Rooms(RoomList),
+}
+
+/// Some of the rooms that somebody is in, on all nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomList {
+    /// How many there are in all.
+    pub total: usize,
+    /// Rooms and their connections, those with the most first.
+    pub rooms: Vec<(Arc<str>, u64)>,
 }
 
 /// A room as it is when it is attached.

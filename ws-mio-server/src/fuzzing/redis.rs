@@ -61,6 +61,9 @@ pub fn redis(bytes: &[u8]) {
         Ask::People { room: Arc::clone(&room) },
         Ask::Renew { node, lease: Duration::ZERO },
         Ask::Listen { room: Arc::clone(&room) },
+        Ask::Rooms { skip: 0, most: 9 },
+        Ask::Listed { room: Arc::clone(&room) },
+        Ask::List { node: Arc::clone(&room), lease: Duration::ZERO, rooms: Vec::new() },
     ];
     for ask in asks {
         match decode::answer(&ask, said.clone(), 1) {

@@ -13,6 +13,7 @@
 mod cluster;
 mod engine;
 mod links;
+mod list;
 mod rooms;
 #[path = "../common/redis.rs"]
 mod server;

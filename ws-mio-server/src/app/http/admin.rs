@@ -12,12 +12,12 @@ use ws_mio_server::{
 };
 
 use super::answers::{malformed, number, query};
-use super::api::busiest;
+use super::api::{EVENTUAL, busiest, skip};
 use super::fields::Fields;
 use super::recent::MAX_DIRECT;
 use crate::app::FORBIDDEN;
 use crate::app::chat::wire::{Complaint, timestamp};
-use crate::app::rooms::Rooms;
+use crate::app::rooms::{Listed, Rooms};
 use crate::clock;
 
 /// How many members are looked through for who a connection is of.
@@ -113,7 +113,41 @@ impl Admin {
     }
 
     fn list(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        let (rooms, total) = busiest(&self.rooms, number(call, "limit", 1..=10_000, 200)?);
+        let (most, skip) = (number(call, "limit", 1..=10_000, 200)?, skip(call)?);
+        if self.rooms.is_clustered() {
+            return Ok(self.list_all(call, skip, most));
+        }
+        Ok(said(&self.list_here(skip, most)))
+    }
+
+    /// The rooms of all nodes, or those of this one while it can't ask for them.
+    fn list_all(&self, call: &Call<'_>, skip: usize, most: usize) -> Reply {
+        let (id, this) = (call.id(), self.clone());
+        let tell = move |found: Result<(Vec<Listed>, usize), Complaint>| {
+            let body = match found {
+                Ok((rooms, total)) => {
+                    let rooms: Vec<_> = rooms.iter().map(listed).collect();
+                    json!({ "total": total, "scope": "cluster", "consistency": EVENTUAL, "rooms": rooms })
+                }
+                Err(_) => {
+                    let mut body = this.list_here(skip, most);
+                    if let Some(body) = body.as_object_mut() {
+                        body.insert("scope".to_owned(), "node".into());
+                    }
+                    body
+                }
+            };
+            if let Some(handle) = this.rooms.handle() {
+                handle.answer(id, Answer::json(200, body.to_string()));
+            }
+        };
+        self.rooms.rooms_of_all(skip, most, Box::new(tell));
+        let otherwise = answer(&Complaint::busy("the backplane does not answer; try again"));
+        Reply::Later { within: WITHIN, otherwise }
+    }
+
+    fn list_here(&self, skip: usize, most: usize) -> Value {
+        let (rooms, total) = busiest(&self.rooms, skip, most);
         let room = |room: &ws_mio_server::hub::RoomInfo| {
             json!({
                 "room": *room.name,
@@ -125,7 +159,7 @@ impl Admin {
             })
         };
         let rooms: Vec<_> = rooms.iter().map(room).collect();
-        Ok(said(&json!({ "total": total, "rooms": rooms })))
+        json!({ "total": total, "rooms": rooms })
     }
 
     fn connections(&self, call: &Call<'_>, handle: &Handle) -> Result<Reply, Complaint> {
@@ -243,6 +277,18 @@ fn answer(complaint: &Complaint) -> Answer {
 
 fn said(value: &Value) -> Reply {
     Reply::Now(Answer::json(200, value.to_string()))
+}
+
+fn listed(room: &Listed) -> Value {
+    json!({
+        "room": *room.name,
+        "connections": room.connections,
+        "here": room.here,
+        "users": room.people,
+        "id": room.position.map(|id| id.to_string()),
+        "history": room.kept,
+        "unstored": 0,
+    })
 }
 
 fn described(

@@ -14,10 +14,13 @@ use super::keys::Keys;
 use super::recent::Recent;
 use crate::app::FORBIDDEN;
 use crate::app::chat::wire::{self, Complaint};
-use crate::app::rooms::{Rooms, Told};
+use crate::app::rooms::{Listed, Rooms, Told};
 
 /// Who says what is published without a name.
 const SERVER: &str = "server";
+
+/// How what is told of other nodes is to be taken.
+pub(super) const EVENTUAL: &str = "eventual";
 
 /// A part of the API.
 #[derive(Clone)]
@@ -100,18 +103,36 @@ impl Api {
     }
 
     fn list(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        let most = number(call, "limit", 1..=10_000, 100)?;
-        let (rooms, total) = busiest(&self.rooms, most);
+        let (most, skip) = (number(call, "limit", 1..=10_000, 100)?, skip(call)?);
+        if self.rooms.is_clustered() {
+            let tell = later(call, &self.rooms, |(rooms, total): (Vec<Listed>, usize)| {
+                let rooms: Vec<_> = rooms.iter().map(listed).collect();
+                json!({ "total": total, "consistency": EVENTUAL, "rooms": rooms }).to_string()
+            });
+            self.rooms.rooms_of_all(skip, most, tell);
+            return Ok(waits());
+        }
+        let (rooms, total) = busiest(&self.rooms, skip, most);
         let rooms: Vec<_> = rooms.iter().map(described).collect();
         Ok(said(&json!({ "total": total, "rooms": rooms })))
     }
 
     fn one(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        match self.rooms.room(room(call, &self.rooms)?) {
+        let room = room(call, &self.rooms)?;
+        if self.rooms.is_clustered() {
+            let tell = answer_later(call, &self.rooms, |room: Option<Listed>| match room {
+                Some(room) => {
+                    let mut value = listed(&room);
+                    label(&mut value);
+                    Answer::json(200, value.to_string())
+                }
+                None => refusal(&Complaint::new("not-found", "nobody is in this room now")),
+            });
+            self.rooms.room_of_all(room, tell);
+            return Ok(waits());
+        }
+        match self.rooms.room(room) {
             Some(room) => Ok(said(&described(&room))),
-            None if self.rooms.is_clustered() => {
-                Err(Complaint::new("not-found", "nobody is in this room on this node now"))
-            }
             None => Err(Complaint::new("not-found", "there is no such room now")),
         }
     }
@@ -121,9 +142,7 @@ impl Api {
         if self.rooms.is_clustered() {
             let tell = later(call, &self.rooms, |people| {
                 let mut value = present(people);
-                if let Some(object) = value.as_object_mut() {
-                    object.insert("consistency".to_owned(), "eventual".into());
-                }
+                label(&mut value);
                 value.to_string()
             });
             self.rooms.people_of_all(room, tell);
@@ -207,10 +226,18 @@ fn later<T>(
     rooms: &Rooms,
     say: impl FnOnce(T) -> String + Send + 'static,
 ) -> Told<T> {
+    answer_later(call, rooms, |found| Answer::json(200, say(found)))
+}
+
+fn answer_later<T>(
+    call: &Call<'_>,
+    rooms: &Rooms,
+    answer: impl FnOnce(T) -> Answer + Send + 'static,
+) -> Told<T> {
     let (id, handle) = (call.id(), rooms.handle().cloned());
     Box::new(move |result| {
         let answer = match result {
-            Ok(found) => Answer::json(200, say(found)),
+            Ok(found) => answer(found),
             Err(complaint) => refusal(&complaint),
         };
         if let Some(handle) = handle {
@@ -239,15 +266,19 @@ fn said(value: &serde_json::Value) -> Reply {
     Reply::Now(Answer::json(200, value.to_string()))
 }
 
-/// The rooms with the most connections, and how many rooms there are.
-pub(super) fn busiest(rooms: &Rooms, most: usize) -> (Vec<RoomInfo>, usize) {
+/// How many rooms of a list to leave out.
+pub(super) fn skip(call: &Call<'_>) -> Result<usize, Complaint> {
+    number(call, "offset", 0..=1_000_000_000, 0)
+}
+
+/// The rooms with the most connections, without some of them, and how many rooms there are.
+pub(super) fn busiest(rooms: &Rooms, skip: usize, most: usize) -> (Vec<RoomInfo>, usize) {
     let mut rooms = rooms.rooms();
     let total = rooms.len();
     rooms.sort_unstable_by(|a, b| {
         b.connections.cmp(&a.connections).then_with(|| a.name.cmp(&b.name))
     });
-    rooms.truncate(most);
-    (rooms, total)
+    (rooms.into_iter().skip(skip).take(most).collect(), total)
 }
 
 fn described(room: &RoomInfo) -> serde_json::Value {
@@ -260,6 +291,25 @@ fn described(room: &RoomInfo) -> serde_json::Value {
         "bytes": room.bytes,
         "unstored": room.unstored,
     })
+}
+
+fn listed(room: &Listed) -> serde_json::Value {
+    json!({
+        "room": *room.name,
+        "userCount": room.people,
+        "connections": room.connections,
+        "id": room.position.map(|id| id.to_string()),
+        "history": room.kept,
+        "bytes": room.bytes,
+        "unstored": 0,
+    })
+}
+
+/// What is told of other nodes may be late.
+fn label(value: &mut serde_json::Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert("consistency".to_owned(), EVENTUAL.into());
+    }
 }
 
 /// What a batch says of one of its messages that comes to nothing.

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use serde_json::{Value, json};
 use ws_mio_server::backplane::node::History;
 use ws_mio_server::backplane::redis::{Options, Redis};
-use ws_mio_server::backplane::wire::{Ask, Event, Push, Request};
-use ws_mio_server::backplane::{Act, Engine, Lease, Node, Now, Out, Policy, Settings, Stats};
-use ws_mio_server::hub::{Effect, Epoch, Hub, Page, People, Publish, RoomInfo, Since};
+use ws_mio_server::backplane::wire::{Ask, Event, Push, Request, RoomList};
+use ws_mio_server::backplane::{
+    Act, Directory, Engine, Lease, Node, Now, Out, Policy, Settings, Stats,
+};
+use ws_mio_server::hub::{Effect, Epoch, Hub, Page, People, Publish, RoomInfo, Since, Welcome};
 use ws_mio_server::settings::cluster::ClusterSettings;
 use ws_mio_server::settings::rooms::RoomSettings;
 use ws_mio_server::{CloseCode, Message as Frame, PeerId, Shared};
@@ -31,19 +33,23 @@ pub(super) struct Cluster {
     engine: OnceLock<Box<dyn Engine>>,
     is_up: AtomicBool,
     clock: Clock,
+    pub(super) directory: Mutex<Directory<Told<Option<RoomList>>>>,
 }
 
-/// The tags of shards are their numbers and one, modulo this; that of the lease is this.
-const STEP: u64 = 65;
+/// The tags of shards are their numbers and one, modulo this; those of the list of rooms are one less, and that of the
+/// lease is this.
+const STEP: u64 = 66;
 
 impl Cluster {
     fn new(settings: &ClusterSettings, name: &str, seed: u64) -> Self {
         let within = u64::try_from(settings.lease.as_millis()).unwrap_or(u64::MAX);
         let lease = Lease::new(name, settings.lease, STEP);
         let policy = settings.policy;
+        let directory = Directory::new(name, settings.lease, (STEP.saturating_sub(1), STEP));
         let settings = Settings { policy, lease: Lease::length(within), ..Settings::new(name) };
         let (engine, is_up, clock) = (OnceLock::new(), AtomicBool::new(false), Clock::start());
-        Self { settings, seed, lease: Mutex::new(lease), engine, is_up, clock }
+        let (lease, directory) = (Mutex::new(lease), Mutex::new(directory));
+        Self { settings, seed, lease, engine, is_up, clock, directory }
     }
 
     /// What a shard needs.
@@ -53,7 +59,7 @@ impl Cluster {
         Node::new(self.settings.clone(), seed, (number.saturating_add(1), STEP))
     }
 
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let steady = u64::try_from(self.clock.running().as_millis()).unwrap_or(u64::MAX);
         Now { unix: clock::unix_millis(), steady }
     }
@@ -63,7 +69,7 @@ impl Cluster {
     }
 
     /// Asks for something; `false`: too much waits.
-    fn ask(&self, request: Request) -> bool {
+    pub(super) fn ask(&self, request: Request) -> bool {
         self.engine.get().is_some_and(|engine| engine.request(request).is_ok())
     }
 }
@@ -189,6 +195,7 @@ impl Rooms {
             _ => {}
         }
         let peers = cluster.lease(|lease| lease.handle(&event, now.steady));
+        self.ask_directory(|directory, now, found| directory.handle(&event, now, found));
         match event {
             Event::Up | Event::Down { .. } => {
                 let is_up = event == Event::Up;
@@ -257,6 +264,7 @@ impl Rooms {
         for shard in self.0.shards.iter() {
             self.turn_node_at(lock(shard), Node::tick);
         }
+        self.tick_directory();
     }
 
     /// A turn at a room that other nodes have, too.
@@ -312,7 +320,12 @@ impl Rooms {
 
     fn perform_act(&self, shard: &mut Shard, act: Act<PeerId, Answer>, now: Now) -> Vec<Call> {
         match act {
-            Act::Hub(effect) => return self.perform(shard, vec![effect], now.unix),
+            Act::Hub(effect) => {
+                if let Effect::Welcome(Welcome { room, .. }) = &effect {
+                    self.has_changed(room);
+                }
+                return self.perform(shard, vec![effect], now.unix);
+            }
             Act::NotJoined { member, why, .. } => {
                 let complaint = Complaint::from(why);
                 let reason = format!("{}; retry-after={RETRY_AFTER}", complaint.message);
@@ -360,6 +373,7 @@ impl Rooms {
             let is_left = |act: &Act<_, _>| matches!(act, Act::Hub(Effect::Left { .. }));
             out.acts.retain(|act| !quietly || !is_left(act));
         });
+        self.has_changed(&Arc::from(room));
     }
 
     pub(super) fn publish_node(&self, publish: Publish<'_, PeerId, Answer>) {

@@ -6,6 +6,7 @@
 
 mod ask;
 mod cluster;
+mod directory;
 mod keep;
 mod perform;
 mod stored;
@@ -29,6 +30,7 @@ use crate::clock;
 pub(crate) use ask::Read;
 use cluster::Cluster;
 pub(crate) use cluster::{BINARY, TEXT};
+pub(crate) use directory::Listed;
 use waiting::Waiting;
 
 /// How many locks rooms are spread over.

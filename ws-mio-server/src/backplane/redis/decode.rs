@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::encode::parse_body;
-use crate::backplane::wire::{Answer, Ask, Attached, Entry, Failure, Page, Push};
+use crate::backplane::wire::{Answer, Ask, Attached, Entry, Failure, Page, Push, RoomList};
 use crate::hub::{Epoch, Id, Message};
 
 /// What becomes of a request by an answer.
@@ -51,11 +51,15 @@ pub(crate) fn answer(ask: &Ask, value: Value, run: u64) -> Outcome {
         },
         Ask::People { .. } => people(&value).map(Answer::People),
         Ask::Renew { .. } => nodes(&value).map(Answer::Nodes),
+        Ask::List { .. } => listed(&value),
+        Ask::Rooms { .. } => rooms(&value).map(Answer::Rooms),
+        Ask::Listed { room } => one_room(room, &value).map(Answer::Rooms),
         Ask::Listen { .. }
         | Ask::Detach { .. }
         | Ask::Whisper { .. }
         | Ask::Present { .. }
         | Ask::Sweep { .. }
+        | Ask::Unlist { .. }
         | Ask::Resign { .. }
         | Ask::Shout { .. } => Some(Answer::Done),
     };
@@ -162,6 +166,36 @@ fn nodes(value: &Value) -> Option<Vec<(Arc<str>, Duration)>> {
         Some((text(node)?.into(), Duration::from_millis(text(left)?.parse().ok()?)))
     };
     array(value)?.chunks(2).map(node).collect()
+}
+
+/// `[1 or 0, NODE, …]`
+fn listed(value: &Value) -> Option<Answer> {
+    let (is_known, silent) = array(value)?.split_first()?;
+    let silent = silent.iter().map(|node| text(node).map(Arc::from)).collect::<Option<_>>()?;
+    Some(Answer::Listed { is_known: *is_known == Value::Int(1), silent })
+}
+
+/// `[number, ROOM, -connections, …]`
+fn rooms(value: &Value) -> Option<RoomList> {
+    let (Value::Int(total), rooms) = array(value)?.split_first()? else { return None };
+    let room = |pair: &[Value]| {
+        let [room, score] = pair else { return None };
+        Some((text(room)?.into(), connections(score)?))
+    };
+    let rooms = rooms.chunks(2).map(room).collect::<Option<_>>()?;
+    Some(RoomList { total: usize::try_from(*total).ok()?, rooms })
+}
+
+/// `-connections`, or nothing.
+fn one_room(room: &Arc<str>, value: &Value) -> Option<RoomList> {
+    if *value == Value::Nil {
+        return Some(RoomList::default());
+    }
+    Some(RoomList { total: 1, rooms: vec![(Arc::clone(room), connections(value)?)] })
+}
+
+fn connections(score: &Value) -> Option<u64> {
+    text(score)?.strip_prefix('-')?.parse().ok()
 }
 
 /// What stands in a subscription's connection.

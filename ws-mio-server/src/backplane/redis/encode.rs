@@ -137,6 +137,30 @@ impl Encoder {
             Ask::Resign { node } => {
                 command(&[b"ZREM", &self.prefix.nodes(), node.as_bytes()], out);
             }
+            Ask::List { node, lease, rooms } => {
+                let lease = millis(*lease).to_string();
+                let counts: Vec<_> = rooms.iter().map(|(_, count)| count.to_string()).collect();
+                let mut arguments: Vec<&[u8]> = vec![node.as_bytes(), lease.as_bytes()];
+                for ((room, _), count) in rooms.iter().zip(&counts) {
+                    arguments.extend([room.as_bytes(), count.as_bytes()]);
+                }
+                self.script(&self.scripts.list, &self.prefix.list(node), &arguments, out);
+            }
+            Ask::Unlist { node, most } => {
+                let most = most.to_string();
+                let arguments: [&[u8]; 2] = [node.as_bytes(), most.as_bytes()];
+                self.script(&self.scripts.unlist, &self.prefix.list(node), &arguments, out);
+            }
+            Ask::Rooms { skip, most } => {
+                let [rooms, ..] = self.prefix.list("");
+                let (skip, most) = (skip.to_string(), most.to_string());
+                let arguments: [&[u8]; 2] = [skip.as_bytes(), most.as_bytes()];
+                self.script(&self.scripts.rooms, &[rooms], &arguments, out);
+            }
+            Ask::Listed { room } => {
+                let [rooms, ..] = self.prefix.list("");
+                command(&[b"ZSCORE", &rooms, room.as_bytes()], out);
+            }
             Ask::Shout { from, payload } => {
                 let payload = [from.as_bytes(), b"\0", payload].concat();
                 command(&[b"PUBLISH", &self.prefix.all(), &payload], out);

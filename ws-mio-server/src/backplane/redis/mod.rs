@@ -9,6 +9,8 @@
 //! | `PREFIX:{ROOM}:log` | stream: the messages that are kept, with the id `OFFSET-TIME` |
 //! | `PREFIX:{ROOM}:keys`, `…:sent` | hash and list: what users have called their messages |
 //! | `PREFIX:{ROOM}:who` | hash: who is in the room, by way of which node |
+//! | `{PREFIX:rooms}:all` | sorted set: the rooms that somebody is in, on all nodes, by their connections below zero |
+//! | `{PREFIX:rooms}:nodes`, `…:of:NODE` | sorted set and hash: the nodes that have told of rooms, and what each has |
 //! | `PREFIX:nodes` | sorted set: the nodes, and when their leases end by Redis's clock |
 //!
 //! The channel of a room is `PREFIX:{ROOM}`, that of all nodes `PREFIX:all`. In the name of a room, `%`, `{` and `}` are

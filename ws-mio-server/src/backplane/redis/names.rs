@@ -109,6 +109,18 @@ impl Prefix {
         slot_of(&self.nodes())
     }
 
+    /// The keys of the list of all rooms: the rooms, the nodes that have told of them, and those of one node. All are in
+    /// one slot.
+    pub(super) fn list(&self, node: &str) -> [Vec<u8>; 3] {
+        let key = |part: &str| format!("{{{}:rooms}}:{part}", self.0).into_bytes();
+        [key("all"), key("nodes"), key(&format!("of:{node}"))]
+    }
+
+    /// Their slot, in a Cluster.
+    pub(super) fn slot_of_list(&self) -> u16 {
+        slot_of(format!("{}:rooms", self.0).as_bytes())
+    }
+
     /// The channel that all nodes hear.
     pub(super) fn all(&self) -> Vec<u8> {
         format!("{}:all", self.0).into_bytes()
@@ -132,6 +144,14 @@ mod tests {
         for text in ["", "a{", "a b", "é", &"x".repeat(65)] {
             assert_eq!(text.parse::<Prefix>(), Err(PrefixError));
         }
+    }
+
+    #[test]
+    fn the_list_of_rooms_is_in_one_slot() {
+        let prefix: Prefix = "a:b".parse().unwrap();
+        let keys = prefix.list("n.1").map(|key| String::from_utf8(key).unwrap());
+        assert_eq!(keys, ["{a:b:rooms}:all", "{a:b:rooms}:nodes", "{a:b:rooms}:of:n.1"]);
+        assert_eq!(prefix.slot_of_list(), slot_of(b"a:b:rooms"));
     }
 
     proptest! {

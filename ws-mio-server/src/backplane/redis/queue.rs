@@ -61,6 +61,7 @@ pub(super) fn weight(request: &Request) -> usize {
         Ask::Append(append) => append.content.len(),
         Ask::Whisper { payload, .. } | Ask::Shout { payload, .. } => payload.len(),
         Ask::Present { users, .. } => users.len().saturating_mul(64),
+        Ask::List { rooms, .. } => rooms.len().saturating_mul(64),
         _ => 0,
     };
     FIXED.saturating_add(bytes)

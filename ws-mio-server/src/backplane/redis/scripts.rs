@@ -21,6 +21,9 @@ pub(super) struct Scripts {
     pub(super) present: Script,
     pub(super) sweep: Script,
     pub(super) renew: Script,
+    pub(super) list: Script,
+    pub(super) unlist: Script,
+    pub(super) rooms: Script,
 }
 
 impl Default for Scripts {
@@ -32,12 +35,18 @@ impl Default for Scripts {
             present: Script::new(include_str!("scripts/present.lua")),
             sweep: Script::new(include_str!("scripts/sweep.lua")),
             renew: Script::new(include_str!("scripts/renew.lua")),
+            list: Script::new(include_str!("scripts/list.lua")),
+            unlist: Script::new(include_str!("scripts/unlist.lua")),
+            rooms: Script::new(include_str!("scripts/rooms.lua")),
         }
     }
 }
 
 impl Scripts {
-    pub(super) fn all(&self) -> [&Script; 6] {
-        [&self.append, &self.attach, &self.read, &self.present, &self.sweep, &self.renew]
+    pub(super) fn all(&self) -> [&Script; 9] {
+        let of_rooms = [&self.append, &self.attach, &self.read, &self.present, &self.sweep];
+        let [append, attach, read, present, sweep] = of_rooms;
+        let (list, unlist, rooms) = (&self.list, &self.unlist, &self.rooms);
+        [append, attach, read, present, sweep, &self.renew, list, unlist, rooms]
     }
 }

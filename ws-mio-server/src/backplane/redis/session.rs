@@ -215,6 +215,9 @@ impl<'a> Session<'a> {
             | Ask::Present { room, .. }
             | Ask::People { room }
             | Ask::Sweep { room, .. } => slot_of_room(room),
+            Ask::List { .. } | Ask::Unlist { .. } | Ask::Rooms { .. } | Ask::Listed { .. } => {
+                self.shared.encoder.prefix.slot_of_list()
+            }
             // A shout may go to any, and goes where the nodes are.
             Ask::Renew { .. } | Ask::Resign { .. } | Ask::Shout { .. } => {
                 self.shared.encoder.prefix.slot_of_nodes()
