@@ -14,6 +14,8 @@ use crate::hub::{
     Effect, Epoch, Hub, Id, Join, Limits, Namespace, Namespaces, Publish, Refused, Since, Welcome,
 };
 
+mod many;
+
 const NODES: usize = 3;
 const ROOMS: [&str; 2] = ["a", "b"];
 const USERS: [&str; 3] = ["x", "y", "z"];
@@ -58,7 +60,7 @@ fn one(number: usize, life: u32, history: usize, policy: Policy) -> One {
     let namespaces = Arc::new(Namespaces::new(namespace));
     let hub = Hub::new(namespaces, Limits::default(), Epoch::from_entropy(1), None);
     let name = format!("n{number}.{life}");
-    let settings = Settings { policy, linger: 3_000, ..Settings::new(&name) };
+    let settings = Settings { policy, linger: 3_000, at_once: 1, ..Settings::new(&name) };
     let seed = u64::try_from(number).unwrap() * 1000 + u64::from(life);
     let node = Node::new(settings, seed, (2, 2));
     let lease = Lease::new(&name, Duration::from_secs(10), 1);
@@ -108,7 +110,7 @@ impl World {
             return self.act(at, |node, hub, now, out| {
                 node.peers(hub, &peers.alive, &peers.gone, now, out);
                 if peers.was_late {
-                    node.reassert(out);
+                    node.reassert();
                 }
             });
         }

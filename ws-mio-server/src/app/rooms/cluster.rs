@@ -219,7 +219,7 @@ impl Rooms {
                         self.turn_node_at(lock(shard), |node, hub, now, out| {
                             node.peers(hub, &peers.alive, &peers.gone, now, out);
                             if peers.was_late {
-                                node.reassert(out);
+                                node.reassert();
                             }
                         });
                     }

@@ -44,6 +44,7 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
     pub(super) fn ask_to_listen(&mut self, name: &Arc<str>, out: &mut Out<M, A>) {
         let ask = Ask::Listen { room: Arc::clone(name) };
         self.ask(Asked::Listen(Arc::clone(name)), ask, out);
+        self.attaching = self.attaching.saturating_add(1);
     }
 
     /// Ends what [`Node::listen`] began.
@@ -84,6 +85,7 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             arriving: Vec::new(),
             holds: 0,
             vacant: None,
+            tell_at: 0,
         };
         self.rooms.insert(Arc::clone(&name), state);
         self.attach(&name, None, out);
@@ -97,7 +99,36 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             if let Some(room) = self.rooms.get_mut(&name) {
                 (room.state, room.reading) = (State::Due(now.steady), None);
             }
-            self.attach(&name, hub.numbered(&name), out);
+            self.attach_in_turn(hub, &name, out);
+        }
+    }
+
+    /// Attaches a room that is due, now if somebody waits for it or few others are being attached.
+    fn attach_in_turn(&mut self, hub: &Hub<M, A>, name: &Arc<str>, out: &mut Out<M, A>) {
+        let is_awaited = self.rooms.get(name).is_some_and(|room| !room.arriving.is_empty());
+        if is_awaited || self.attaching < self.settings.at_once {
+            self.put_off.remove(name);
+            self.attach(name, hub.numbered(name), out);
+        } else {
+            self.put_off.insert(Arc::clone(name));
+        }
+    }
+
+    /// Goes on with what was put off: rooms to attach, and names to listen to.
+    pub(super) fn attach_next(&mut self, hub: &Hub<M, A>, now: Now, out: &mut Out<M, A>) {
+        while self.is_up && self.attaching < self.settings.at_once {
+            if let Some(name) = self.put_off.pop_first() {
+                let state = self.rooms.get(&name).map(|room| room.state);
+                if matches!(state, Some(State::Due(at)) if at <= now.steady) {
+                    self.attach(&name, hub.numbered(&name), out);
+                }
+            } else if let Some(name) = self.unheard.pop_first() {
+                if self.listened.contains_key(&name) {
+                    self.ask_to_listen(&name, out);
+                }
+            } else {
+                return;
+            }
         }
     }
 
@@ -108,6 +139,7 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         let epoch = self.entropy();
         let ask = Ask::Attach { room: Arc::clone(room), after, run, most: MOST, epoch };
         let tag = self.ask(Asked::Attach(Arc::clone(room)), ask, out);
+        self.attaching = self.attaching.saturating_add(1);
         if let Some(room) = self.rooms.get_mut(room) {
             room.state = State::Attaching(tag);
             room.heard.clear();
@@ -127,6 +159,9 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         if room.state != State::Attaching(tag) {
             return;
         }
+        let tell_at = self.tell_at(now);
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        room.tell_at = tell_at;
         let Attached { page, people, version, run } = attached;
         (room.state, room.run, room.version) = (State::Attached, run, version);
         let position = page.position;
@@ -194,7 +229,7 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         let Some(room) = self.rooms.get(name) else { return };
         match room.state {
             State::Due(at) if self.is_up && at <= now.steady => {
-                self.attach(name, hub.numbered(name), out);
+                self.attach_in_turn(hub, name, out);
             }
             State::Detaching(_) if !room.arriving.is_empty() || room.holds > 0 => {
                 self.reattach(hub, name, now, out);

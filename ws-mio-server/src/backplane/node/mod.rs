@@ -62,6 +62,10 @@ pub struct Settings {
     pub lease: u64,
     /// How many publications may wait for the log, of all rooms, and how many may wait to join. Default: 10,000.
     pub most_waiting: usize,
+    /// How many rooms are attached anew at once, as the log is back, so that the log also has time for what is
+    /// published; those that somebody waits for come first, and are not counted. So many rooms are also told of again in
+    /// a tick at most. Default: 32.
+    pub at_once: usize,
 }
 
 impl Settings {
@@ -76,6 +80,7 @@ impl Settings {
             linger: 15_000,
             lease: 7_000,
             most_waiting: 10_000,
+            at_once: 32,
         }
     }
 }
@@ -204,6 +209,10 @@ pub struct Node<M, A> {
     /// What could not be listened to yet.
     unheard: BTreeSet<Arc<str>>,
     asked: HashMap<u64, Asked<A>>,
+    /// How many of those are to attach a room, or to listen.
+    attaching: usize,
+    /// Rooms that are to be attached anew when others are.
+    put_off: BTreeSet<Arc<str>>,
     /// Publications that are not answered, in the order they came.
     appends: BTreeMap<u64, Pending<A>>,
     /// Who waits to join or read.
@@ -238,6 +247,8 @@ struct Room<M, A> {
     holds: usize,
     /// Since when nobody is.
     vacant: Option<u64>,
+    /// When the log is told again who is here.
+    tell_at: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,6 +300,8 @@ struct Pending<A> {
     at: u64,
     /// Whether it is to be sent, and when.
     due: Option<u64>,
+    /// Whether it was sent before: it may be done.
+    is_again: bool,
 }
 
 impl<M: Copy + Eq + Hash, A> Node<M, A> {
@@ -303,6 +316,8 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             listened: HashMap::new(),
             unheard: BTreeSet::new(),
             asked: HashMap::new(),
+            attaching: 0,
+            put_off: BTreeSet::new(),
             appends: BTreeMap::new(),
             arriving: 0,
             tags: (first.max(1), step.max(1)),
@@ -370,6 +385,13 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             return self.appended(tag, result, now, out);
         }
         let Some(asked) = self.asked.remove(&tag) else { return };
+        if matches!(asked, Asked::Attach(_) | Asked::Listen(_)) {
+            self.attaching = self.attaching.saturating_sub(1);
+            // What is refused is so for there is too much: that waits for the next tick.
+            if result.is_ok() {
+                self.attach_next(hub, now, out);
+            }
+        }
         match (asked, result) {
             (Asked::Attach(room), Ok(Answer::Attached(attached))) => {
                 self.attached(hub, &room, tag, attached, now, out);
@@ -404,36 +426,35 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
     pub fn tick(&mut self, hub: &mut Hub<M, A>, now: Now, out: &mut Out<M, A>) {
         self.expire_appends(now, out);
         self.keep_suspects(now);
-        for name in std::mem::take(&mut self.unheard) {
-            if self.is_up && self.listened.contains_key(&name) {
-                self.ask_to_listen(&name, out);
-            }
-        }
+        self.attach_next(hub, now, out);
         let due: Vec<_> = self.rooms.keys().map(Arc::clone).collect();
+        let mut to_tell = self.settings.at_once;
         for name in due {
             self.expire_arriving(&name, now, out);
             self.go_on(hub, &name, now, out);
             self.detach_if_vacant(hub, &name, now, out);
+            if to_tell > 0 && self.tell_again(&name, now, out) {
+                to_tell = to_tell.saturating_sub(1);
+            }
         }
     }
 
     fn up(&mut self, hub: &mut Hub<M, A>, now: Now, out: &mut Out<M, A>) {
         self.is_up = true;
-        let mut listened: Vec<_> = self.listened.keys().map(Arc::clone).collect();
-        listened.sort_unstable();
-        let listens =
-            listened.into_iter().map(|room| Request { tag: 0, ask: Ask::Listen { room } });
-        out.requests.extend(listens);
+        self.unheard = self.listened.keys().map(Arc::clone).collect();
         let mut rooms: Vec<_> = self.rooms.keys().map(Arc::clone).collect();
         rooms.sort_unstable();
         for room in rooms {
             self.reattach(hub, &room, now, out);
         }
+        self.attach_next(hub, now, out);
         self.send_appends(out);
     }
 
     fn down(&mut self, now: Now, out: &mut Out<M, A>) {
         self.is_up = false;
+        self.attaching = 0;
+        self.put_off.clear();
         for pending in self.appends.values_mut() {
             pending.due = Some(now.steady);
         }
@@ -479,9 +500,12 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         now: Now,
         out: &mut Out<M, A>,
     ) {
-        let why = "too many requests wait".into();
-        if request.tag != 0 {
-            self.reply(hub, request.tag, Err(Failure::Refused(why)), now, out);
+        if request.tag == 0 {
+            return;
         }
+        let is_again = self.appends.get(&request.tag).is_some_and(|pending| pending.is_again);
+        let why = "too many requests wait".into();
+        let failure = if is_again { Failure::Unknown(why) } else { Failure::Refused(why) };
+        self.reply(hub, request.tag, Err(failure), now, out);
     }
 }

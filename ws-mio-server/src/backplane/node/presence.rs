@@ -10,6 +10,8 @@ use crate::hub::{Effect, Hub, People, Presence};
 
 /// How many users are told of at once.
 const CHUNK: usize = 1000;
+/// The longest time until the log is told again who is in a room in which nothing changes, in milliseconds: a day.
+const TELL_AGAIN: u64 = 24 * 60 * 60 * 1000;
 
 /// Who is in a room: users, with the nodes that they are on and how many connections each has there.
 #[derive(Debug, Default)]
@@ -307,23 +309,39 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
         self.expire_suspects(hub, now, out);
     }
 
-    /// Others may have taken this node for gone: what is here is told again.
-    pub fn reassert(&mut self, out: &mut Out<M, A>) {
-        let own = Arc::clone(&self.settings.name);
-        let mut names: Vec<_> = self.rooms.keys().map(Arc::clone).collect();
-        names.sort_unstable();
-        for name in names {
-            let Some(room) = self.rooms.get(&name) else { continue };
-            if !self.is_up || room.state != State::Attached {
-                continue;
-            }
-            let here = room.view.entries().filter(|(_, node, _)| **node == own);
-            let mut users: Vec<_> = here.map(|(user, _, n)| (Arc::clone(user), n)).collect();
-            users.sort_unstable();
-            for users in users.chunks(CHUNK) {
-                self.note(&name, users.to_vec(), out);
-            }
+    /// Others may have taken this node for gone: what is here is told again, a part in each tick.
+    pub fn reassert(&mut self) {
+        for room in self.rooms.values_mut() {
+            room.tell_at = 0;
         }
+    }
+
+    /// When the log is to be told again who is in a room: before it forgets that (a week), and not of all rooms at once.
+    pub(super) const fn tell_at(&mut self, now: Now) -> u64 {
+        let half = TELL_AGAIN / 2;
+        let part = self.entropy() % half;
+        now.steady.saturating_add(half).saturating_add(part)
+    }
+
+    /// Tells the log again who is in a room here, if that is due; whether it was.
+    pub(super) fn tell_again(&mut self, name: &Arc<str>, now: Now, out: &mut Out<M, A>) -> bool {
+        let is_due =
+            |room: &&super::Room<M, A>| room.state == State::Attached && room.tell_at <= now.steady;
+        let Some(room) = self.rooms.get(name).filter(is_due).filter(|_| self.is_up) else {
+            return false;
+        };
+        let own = &self.settings.name;
+        let here = room.view.entries().filter(|(_, node, _)| *node == own);
+        let mut users: Vec<_> = here.map(|(user, _, n)| (Arc::clone(user), n)).collect();
+        users.sort_unstable();
+        let tell_at = self.tell_at(now);
+        if let Some(room) = self.rooms.get_mut(name) {
+            room.tell_at = tell_at;
+        }
+        for users in users.chunks(CHUNK) {
+            self.note(name, users.to_vec(), out);
+        }
+        true
     }
 
     /// A node is named somewhere: if it does not live, it is let pass for as long as a lease.

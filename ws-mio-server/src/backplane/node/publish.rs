@@ -61,7 +61,8 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             epoch: self.entropy(),
         };
         out.requests.push(Request { tag, ask: Ask::Append(append.clone()) });
-        self.appends.insert(tag, Pending { append, answer, at: now.steady, due: None });
+        self.appends
+            .insert(tag, Pending { append, answer, at: now.steady, due: None, is_again: false });
     }
 
     pub(super) fn appended(
@@ -107,7 +108,7 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
             // The log may have lost the epoch that it made of the entropy of before: no epoch may come twice.
             let epoch = self.entropy();
             let Some(pending) = self.appends.get_mut(&tag) else { continue };
-            (pending.due, pending.append.epoch) = (None, epoch);
+            (pending.due, pending.append.epoch, pending.is_again) = (None, epoch, true);
             self.stats.again = self.stats.again.saturating_add(1);
             out.requests.push(Request { tag, ask: Ask::Append(pending.append.clone()) });
         }

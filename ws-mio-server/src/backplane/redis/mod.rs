@@ -18,7 +18,7 @@
 //! (`SSUBSCRIBE`), otherwise plain. Channels have no database: whoever shares a Redis needs another prefix.
 //!
 //! Messages expire with the age that their room keeps, the epoch and the last offset of a room a week later, and who is
-//! in a room a week after that has changed the last time. Redis must not evict any of it by itself (`maxmemory-policy
+//! in a room a week after a node has told of it the last time, which each does once a day. Redis must not evict any of it by itself (`maxmemory-policy
 //! noeviction`): when it is full, it refuses, and so does [`Failure::Refused`](crate::backplane::wire::Failure).
 //!
 //! # Threads
