@@ -449,3 +449,31 @@ fn a_log_that_has_lost_its_end_begins_anew_where_somebody_has_seen_it() {
     world.check();
     assert_eq!(world.resets, 2, "both are told");
 }
+
+#[test]
+fn who_has_seen_what_the_log_has_lost_is_told_so() {
+    let mut world = World::new(10, Policy::Refuse);
+    world.join(0, 0, 0, None);
+    world.settle();
+    (0..5).for_each(|_| world.publish(0, 0, false));
+    world.settle();
+    let last = world.leave(0, 0).unwrap().last.unwrap();
+    assert_eq!(last.offset, 5);
+    // No node has the room any more as the log loses the last two.
+    world.settle();
+    assert!(world.nodes.iter().all(|one| one.node.stats().rooms == 0));
+    (0..NODES).for_each(|at| world.cut(at));
+    world.model.restart(Some(2));
+    world.is_lossy = true;
+    world.truth.retain(|(_, id), _| id.offset <= 3);
+    world.answers.clear();
+    world.join(1, 0, 0, Some(last));
+    world.settle();
+    assert_eq!(world.resets, 1, "it is told that nobody knows what it has missed");
+    let member = world.nodes[1].members.values().next().unwrap();
+    assert_eq!(member.last, Some(Id { offset: 3, ..last }), "it stands where the log does");
+    // It goes on from there.
+    world.publish(1, 0, false);
+    world.settle();
+    world.check();
+}
