@@ -29,19 +29,12 @@ use std::process::{Child, Command, Stdio};
 
 use chromium::Chromium;
 use common::{Client, TEXT, close};
-use program::Program;
+use program::{Program, has_curl};
 use schema::Schema;
 use serde_json::{Value, json};
 use wire::Wire;
 
 const KEY: &str = "a-key-of-the-tests-0001";
-
-/// Whether curl is there; CI must have it.
-fn has_curl() -> bool {
-    let found = Command::new("curl").arg("--version").output().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "curl is missing; CI must install it");
-    found
-}
 
 /// A folder with a file of keys, which goes with the test.
 struct Folder(PathBuf);

@@ -19,6 +19,8 @@ mod redis;
 #[path = "common/schema.rs"]
 mod schema;
 
+use std::process::{Child, Command, Stdio};
+
 use common::{Client, TEXT, until};
 use program::Program;
 use redis::{Redis, is_installed};
@@ -282,4 +284,52 @@ fn without_redis_members_are_told_and_then_begin_anew() {
     for name in OF_NODES {
         assert!(schema.used.contains(name), "nothing was held against {name}");
     }
+}
+
+/// A process that ends with the test.
+struct Typed(Child);
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_commands_of_the_document_work_as_they_are() {
+    if !is_installed() || !program::has_curl() {
+        return;
+    }
+    let mut text = include_str!("../CLUSTER.md").to_owned();
+    let mut ports = Vec::new();
+    for port in ["6379", "8081", "8082"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = listener.local_addr().unwrap().port().to_string();
+        text = text.replace(port, &free);
+        ports.push(listener);
+    }
+    drop(ports);
+    let folder = std::path::Path::new(program::PROGRAM).parent().unwrap().to_str().unwrap();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let run = |line: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec {line}")]).env("PATH", &path);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let mut blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let started: Vec<_> = blocks.next().unwrap().lines().collect();
+    let asked: Vec<_> = blocks.next().unwrap().lines().collect();
+    assert_eq!((started.len(), asked.len()), (3, 2));
+    let start = |line: &&str| {
+        let line = line.strip_suffix(" &").unwrap();
+        Typed(run(line).stdout(Stdio::null()).spawn().unwrap())
+    };
+    let _started: Vec<_> = started.iter().map(start).collect();
+    let output = |line: &str| {
+        String::from_utf8(run(line).stdout(Stdio::piped()).output().unwrap().stdout).unwrap()
+    };
+    until("it is said", || output(asked[0]).contains("\"type\":\"ack\""));
+    until("it is heard", || output(asked[1]).contains("\"content\":\"hello\""));
 }

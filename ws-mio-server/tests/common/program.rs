@@ -12,6 +12,13 @@ use crate::common::{Client, until};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ws-mio-server");
 
+/// Whether this machine has curl; CI must.
+pub fn has_curl() -> bool {
+    let found = Command::new("curl").arg("--version").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "curl is missing; CI must install it");
+    found
+}
+
 /// The command as it runs; it ends with the test.
 pub struct Program {
     pub child: Child,

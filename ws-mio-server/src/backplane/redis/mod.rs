@@ -35,13 +35,6 @@
 //! the last messages may be gone, and their offsets be given anew. So each room knows by which process it was numbered
 //! (`run_id`) and the offset at which that one began; a node that has seen a higher one of before makes the room begin a
 //! new epoch ([`Ask::Attach`](crate::backplane::wire::Ask)), and all clients are told.
-//!
-//! # NATS JetStream
-//!
-//! There is no second engine on NATS. The crate for it that does without an async runtime, `nats`, is deprecated in
-//! favour of `async-nats`, which needs Tokio, and no runtime is to be in this server. Nor has JetStream a step that
-//! would number, compare a key and tell subscribers at once with offsets of each room: a stream has one sequence for all
-//! of its subjects.
 
 mod connect;
 pub(crate) mod decode;
