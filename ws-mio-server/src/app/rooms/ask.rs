@@ -164,7 +164,7 @@ impl Rooms {
         drop(shard);
         let text = wire::system(said, people, now, "notification", None);
         self.deliver(room, &Shared::new(text.as_str()), None);
-        self.whisper(room, super::cluster::TEXT, text.as_bytes());
+        self.whisper(room, super::TEXT, text.as_bytes());
         let shard = self.shard(room);
         Ok(shard.hub.room(room).map_or(0, |room| room.connections))
     }

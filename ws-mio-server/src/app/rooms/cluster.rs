@@ -1,29 +1,20 @@
 //! Rooms that several nodes have, by what they share.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use serde_json::{Value, json};
-use ws_mio_server::backplane::node::History;
 use ws_mio_server::backplane::redis::{Options, Redis};
-use ws_mio_server::backplane::wire::{Ask, Event, Push, Request, RoomList};
-use ws_mio_server::backplane::{
-    Act, Directory, Engine, Lease, Node, Now, Out, Policy, Settings, Stats,
-};
-use ws_mio_server::hub::{Effect, Epoch, Hub, Page, People, Publish, RoomInfo, Since, Welcome};
+use ws_mio_server::backplane::wire::{Event, Push, Request, RoomList};
+use ws_mio_server::backplane::{Act, Directory, Engine, Lease, Node, Now, Out, Policy, Settings};
+use ws_mio_server::hub::{Effect, Epoch, Hub, Publish, Welcome};
 use ws_mio_server::settings::cluster::ClusterSettings;
 use ws_mio_server::settings::rooms::RoomSettings;
 use ws_mio_server::{CloseCode, Message as Frame, PeerId, Shared};
 
 use super::perform::Call;
-use super::{Answer, Inner, Read, Rooms, Shard, Told, lock};
+use super::{Answer, BINARY, Inner, Read, Rooms, Shard, TEXT, Told, lock};
 use crate::app::chat::wire::{self, Complaint, RETRY_AFTER};
 use crate::clock::{self, Clock};
-
-/// What a whisper begins with that is a text, or bytes, for all members here.
-pub(crate) const TEXT: u8 = b't';
-pub(crate) const BINARY: u8 = b'b';
 
 /// What there is of other nodes.
 pub(super) struct Cluster {
@@ -62,6 +53,26 @@ impl Cluster {
     pub(super) fn now(&self) -> Now {
         let steady = u64::try_from(self.clock.running().as_millis()).unwrap_or(u64::MAX);
         Now { unix: clock::unix_millis(), steady }
+    }
+
+    /// What this node is called.
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.settings.name
+    }
+
+    /// Whether the others can be reached.
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is published is taken.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_up() || self.settings.policy == Policy::Degrade
+    }
+
+    /// How many requests are not answered.
+    pub(super) fn waiting(&self) -> usize {
+        self.engine.get().map_or(0, |engine| engine.waiting())
     }
 
     fn lease<T>(&self, act: impl FnOnce(&mut Lease) -> T) -> T {
@@ -115,70 +126,6 @@ impl Rooms {
     /// Whether there may be other nodes.
     pub(crate) fn is_clustered(&self) -> bool {
         self.0.cluster.is_some()
-    }
-
-    /// Tells the server what there is of other nodes: whether it is ready, and metrics.
-    pub(super) fn watch(&self) {
-        if self.is_clustered() {
-            self.tell_ready();
-            let rooms = Arc::downgrade(&self.0);
-            self.with(|handle| {
-                handle.add_metrics(move |text| {
-                    if let Some(inner) = rooms.upgrade() {
-                        Self(inner).write_metrics(text);
-                    }
-                });
-            });
-        }
-    }
-
-    /// A server that refuses what is published should get no new clients.
-    fn tell_ready(&self) {
-        let Some(cluster) = &self.0.cluster else { return };
-        let is_up = cluster.is_up.load(Ordering::Relaxed);
-        let is_ready = is_up || cluster.settings.policy == Policy::Degrade;
-        self.with(|handle| handle.set_ready(is_ready));
-    }
-
-    fn write_metrics(&self, text: &mut String) {
-        let Some(cluster) = &self.0.cluster else { return };
-        let up = u64::from(cluster.is_up.load(Ordering::Relaxed));
-        let (stats, requests) = self.cluster_stats(cluster);
-        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        for (name, kind, help, value) in [
-            ("up", "gauge", "Whether Redis can be reached.", up),
-            ("rooms", "gauge", "Rooms that are attached.", number(stats.rooms)),
-            (
-                "requests_waiting",
-                "gauge",
-                "Requests that Redis has not answered.",
-                number(requests),
-            ),
-            ("publishes_waiting", "gauge", "Messages that have no id yet.", number(stats.waiting)),
-            ("appended_total", "counter", "Messages that have got an id.", stats.appended),
-            ("appended_again_total", "counter", "Messages that were sent again.", stats.again),
-            ("delivered_total", "counter", "Messages for members here.", stats.delivered),
-            ("filled_total", "counter", "Messages that were read to fill gaps.", stats.filled),
-            ("lost_total", "counter", "Messages that members here were told are gone.", stats.lost),
-            ("resets_total", "counter", "Times that a room began a new epoch.", stats.resets),
-        ] {
-            // A string takes everything.
-            let _ = writeln!(text, "# HELP wsmio_backplane_{name} {help}");
-            let _ = writeln!(text, "# TYPE wsmio_backplane_{name} {kind}");
-            let _ = writeln!(text, "wsmio_backplane_{name} {value}");
-        }
-    }
-
-    /// What has been done with other nodes, and how many requests wait.
-    fn cluster_stats(&self, cluster: &Cluster) -> (Stats, usize) {
-        let waiting = cluster.engine.get().map_or(0, |engine| engine.waiting());
-        let mut sum = Stats::default();
-        for shard in self.0.shards.iter() {
-            if let Some(node) = &lock(shard).node {
-                sum = sum.plus(node.stats());
-            }
-        }
-        (sum, waiting)
     }
 
     /// Takes what the engine tells.
@@ -388,92 +335,5 @@ impl Rooms {
             }
             node.publish(hub, publish, now, out);
         });
-    }
-
-    /// Tells the members of a room, or of a relay, on other nodes something.
-    pub(crate) fn whisper(&self, room: &str, kind: u8, message: &[u8]) {
-        if self.is_clustered() {
-            let payload: Arc<[u8]> = [&[kind], message].concat().into();
-            let name = Arc::from(room);
-            self.turn_node(room, |node, _, _, out| node.whisper(&name, payload, out));
-        }
-    }
-
-    /// Somebody here is in a relay.
-    pub(crate) fn listen(&self, name: &Arc<str>) {
-        self.turn_node(name, |node, _, _, out| node.listen(name, out));
-    }
-
-    /// It has gone.
-    pub(crate) fn unlisten(&self, name: &Arc<str>) {
-        self.turn_node(name, |node, _, _, out| node.unlisten(name, out));
-    }
-
-    fn shout(&self, what: &Value) {
-        let Some(cluster) = &self.0.cluster else { return };
-        let (from, payload) = (Arc::clone(&cluster.settings.name), what.to_string().into_bytes());
-        cluster.ask(Request { tag: 0, ask: Ask::Shout { from, payload: payload.into() } });
-    }
-
-    pub(super) fn shout_to_user(&self, user: &str, text: &str) {
-        self.shout(&json!({ "to": user, "text": text }));
-    }
-
-    pub(super) fn shout_disconnect(&self, user: &str, code: CloseCode, reason: &str) {
-        self.shout(&json!({ "close": user, "code": code.get(), "reason": reason }));
-    }
-
-    fn shouted(&self, payload: &[u8]) {
-        let Ok(said) = serde_json::from_slice::<Value>(payload) else { return };
-        let text = |name| said.get(name).and_then(Value::as_str);
-        if let (Some(user), Some(text)) = (text("to"), text("text")) {
-            self.send_to_user_here(user, text);
-        }
-        if let (Some(user), Some(reason)) = (text("close"), text("reason")) {
-            let code = said.get("code").and_then(Value::as_u64);
-            let code = code.and_then(|code| u16::try_from(code).ok()).and_then(CloseCode::new);
-            let code = code.unwrap_or(CloseCode::POLICY_VIOLATION);
-            self.disconnect_here(user, code, reason);
-        }
-    }
-
-    /// A room with those who are in it on all nodes, as far as this one knows.
-    pub(super) fn as_seen(&self, shard: &Shard, room: RoomInfo) -> RoomInfo {
-        let seen = shard.node.as_ref().and_then(|node| node.seen_people(&shard.hub, &room.name));
-        match seen {
-            Some(People { people, connections, .. }) => RoomInfo { people, connections, ..room },
-            None => room,
-        }
-    }
-
-    /// Asks what a joiner would get, where there are several nodes; the room stays attached until
-    /// [`Rooms::wait_no_more`].
-    pub(crate) fn read_all(&self, room: &str, since: Since, tell: Told<Read>) {
-        let answer = Answer::Read(tell);
-        self.turn_node(room, |node, hub, now, out| {
-            node.read(hub, room, since, answer, now, out);
-        });
-    }
-
-    /// Keeps a room attached, or no more.
-    pub(crate) fn hold(&self, room: &str, holds: bool) {
-        self.turn_node(room, |node, hub, now, out| match holds {
-            true => node.hold(hub, room, now, out),
-            false => node.release(room),
-        });
-    }
-
-    /// Asks for messages that a room keeps, where there are several nodes.
-    pub(crate) fn history_of_all(&self, room: &str, page: Page, most: usize, tell: Told<History>) {
-        let name = Arc::from(room);
-        let answer = Answer::History(tell);
-        self.turn_node(room, |node, _, _, out| node.history(&name, page, most, answer, out));
-    }
-
-    /// Asks who is in a room, where there are several nodes.
-    pub(crate) fn people_of_all(&self, room: &str, tell: Told<People>) {
-        let name = Arc::from(room);
-        let answer = Answer::People(tell);
-        self.turn_node(room, |node, hub, _, out| node.people(hub, &name, answer, out));
     }
 }

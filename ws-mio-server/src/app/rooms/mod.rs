@@ -8,9 +8,11 @@ mod ask;
 mod cluster;
 mod directory;
 mod keep;
+mod others;
 mod perform;
 mod stored;
 mod waiting;
+mod watch;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -29,8 +31,8 @@ use crate::app::chat::wire::{self, Complaint};
 use crate::clock;
 pub(crate) use ask::Read;
 use cluster::Cluster;
-pub(crate) use cluster::{BINARY, TEXT};
 pub(crate) use directory::Listed;
+pub(crate) use others::{BINARY, TEXT};
 use waiting::Waiting;
 
 /// How many locks rooms are spread over.
@@ -249,7 +251,7 @@ impl Rooms {
         self.has_room()?;
         let text = wire::typing(user, is_typing);
         self.deliver(room, &Shared::new(text.as_str()), peer);
-        self.whisper(room, cluster::TEXT, text.as_bytes());
+        self.whisper(room, TEXT, text.as_bytes());
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::order::Ahead;
-use super::presence::View;
+use super::view::View;
 use super::{Act, Asked, Node, Now, Out, Room, State};
 use crate::backplane::wire::{Ask, Attached, Request};
 use crate::hub::{Effect, Hub, Id, Message, Recovery, Refused, Since, Welcome};

@@ -11,192 +11,24 @@
 mod arrive;
 mod attach;
 mod order;
+mod out;
 mod presence;
 mod publish;
 mod query;
+mod settings;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use super::wire::{Answer, Append, Ask, Entry, Event, Failure, Push, Request};
-use crate::hub::{self, Effect, Hub, Id, Message, Recovery, Refused, Since};
+use crate::hub::{self, Effect, Hub, Refused, Since};
 use order::Ahead;
-use presence::View;
+pub use out::{Act, Out, Stats};
 pub use query::{History, Seen};
-
-/// What time it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Milliseconds since 1970-01-01 UTC, which may be set back: what messages are marked with.
-    pub unix: u64,
-    /// Milliseconds since any moment, which never go back: what is waited by.
-    pub steady: u64,
-}
-
-/// What becomes of what is published while the log is away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// It is refused, and nobody gets it.
-    #[default]
-    Refuse,
-    /// Members of this node get it, without an id; it is kept nowhere.
-    Degrade,
-}
-
-/// What a node is set to.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Its name: no other that lives, or has lived a moment ago, has the same.
-    pub name: Arc<str>,
-    /// What becomes of what is published while the log is away.
-    pub policy: Policy,
-    /// How long somebody may wait to join, or to know what became of a publication, in milliseconds. Default: 10 s
-    /// and 30 s.
-    pub join_wait: u64,
-    /// See there.
-    pub publish_wait: u64,
-    /// How long a room stays attached that nobody needs any more, in milliseconds. Default: 15 s.
-    pub linger: u64,
-    /// For how long nodes have their leases, in milliseconds. Default: 7 s.
-    pub lease: u64,
-    /// How many publications may wait for the log, of all rooms, and how many may wait to join. Default: 10,000.
-    pub most_waiting: usize,
-    /// How many rooms are attached anew at once, as the log is back, so that the log also has time for what is
-    /// published; those that somebody waits for come first, and are not counted. So many rooms are also told of again in
-    /// a tick at most. Default: 32.
-    pub at_once: usize,
-}
-
-impl Settings {
-    /// The default of a node with this name.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: Arc::from(name),
-            policy: Policy::default(),
-            join_wait: 10_000,
-            publish_wait: 30_000,
-            linger: 15_000,
-            lease: 7_000,
-            most_waiting: 10_000,
-            at_once: 32,
-        }
-    }
-}
-
-/// What is to be done, in this order.
-#[derive(Debug)]
-pub enum Act<M, A> {
-    /// What the channel engine wants done.
-    Hub(Effect<M, A>),
-    /// A member that waited to join can't.
-    NotJoined {
-        /// The room.
-        room: Arc<str>,
-        /// Who.
-        member: M,
-        /// Why.
-        why: Refused,
-    },
-    /// Give a message to the members here; it has no id, and is kept nowhere.
-    Transient {
-        /// The room.
-        room: Arc<str>,
-        /// The message; its id means nothing.
-        message: Message,
-    },
-    /// A publication was given to the members here, and nobody else.
-    AcceptedHere {
-        /// What the caller gave to answer with.
-        answer: A,
-    },
-    /// Another node has whispered.
-    Whispered {
-        /// The room, or the name that is listened to.
-        room: Arc<str>,
-        /// What it says.
-        payload: Arc<[u8]>,
-    },
-    /// The answer to [`Node::read`].
-    Read {
-        /// What the caller gave to answer with.
-        answer: A,
-        /// The room's last message.
-        position: Id,
-        /// How the reader comes back.
-        recovery: Option<Recovery>,
-        /// What it missed, or the newest messages.
-        messages: Vec<Arc<Message>>,
-    },
-    /// The answer to [`Node::history`].
-    History {
-        /// What the caller gave to answer with.
-        answer: A,
-        /// What was found.
-        history: History,
-    },
-    /// The answer to [`Node::people`].
-    People {
-        /// What the caller gave to answer with.
-        answer: A,
-        /// Who is there.
-        people: hub::People,
-    },
-}
-
-/// What comes of a call: acts, and what is to be asked of the log, each in order.
-#[derive(Debug)]
-pub struct Out<M, A> {
-    /// What is to be done here.
-    pub acts: Vec<Act<M, A>>,
-    /// What is to be asked of the log.
-    pub requests: Vec<Request>,
-}
-
-impl<M, A> Default for Out<M, A> {
-    fn default() -> Self {
-        Self { acts: Vec::new(), requests: Vec::new() }
-    }
-}
-
-/// What a node has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Messages that the log has numbered for this node.
-    pub appended: u64,
-    /// Publications that were sent to the log again.
-    pub again: u64,
-    /// Messages that were delivered here.
-    pub delivered: u64,
-    /// Messages that were read, for they did not come by themselves.
-    pub filled: u64,
-    /// Messages that were lost to members here.
-    pub lost: u64,
-    /// Times that a room had another epoch than before.
-    pub resets: u64,
-    /// Rooms that are attached, or about to be.
-    pub rooms: usize,
-    /// Publications that wait.
-    pub waiting: usize,
-}
-
-impl Stats {
-    /// The sum of what two parts of a node have done.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self {
-            appended: self.appended.saturating_add(other.appended),
-            again: self.again.saturating_add(other.again),
-            delivered: self.delivered.saturating_add(other.delivered),
-            filled: self.filled.saturating_add(other.filled),
-            lost: self.lost.saturating_add(other.lost),
-            resets: self.resets.saturating_add(other.resets),
-            rooms: self.rooms.saturating_add(other.rooms),
-            waiting: self.waiting.saturating_add(other.waiting),
-        }
-    }
-}
+pub use settings::{Now, Policy, Settings};
+use view::View;
 
 /// The rooms of a node, or a part of them. `M` names a member, `A` is what the caller needs to answer.
 #[derive(Debug)]

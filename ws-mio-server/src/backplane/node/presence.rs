@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::view::Change;
 use super::{Act, Asked, Node, Now, Out, State};
 use crate::backplane::wire::{Ask, Entry, Request};
 use crate::hub::{Effect, Hub, People, Presence};
@@ -12,67 +13,6 @@ use crate::hub::{Effect, Hub, People, Presence};
 const CHUNK: usize = 1000;
 /// The longest time until the log is told again who is in a room in which nothing changes, in milliseconds: a day.
 const TELL_AGAIN: u64 = 24 * 60 * 60 * 1000;
-
-/// Who is in a room: users, with the nodes that they are on and how many connections each has there.
-#[derive(Debug, Default)]
-pub(super) struct View(HashMap<Arc<str>, Vec<(Arc<str>, u32)>>);
-
-/// What a change has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    Came,
-    Went,
-    None,
-}
-
-impl View {
-    fn get(&self, user: &str, node: &str) -> u32 {
-        let nodes = self.0.get(user).map_or(&[][..], Vec::as_slice);
-        nodes.iter().find(|(known, _)| **known == *node).map_or(0, |(_, connections)| *connections)
-    }
-
-    fn set(&mut self, user: &Arc<str>, node: &Arc<str>, connections: u32) -> Change {
-        if connections == 0 {
-            let Some(nodes) = self.0.get_mut(user) else { return Change::None };
-            nodes.retain(|(known, _)| known != node);
-            if !nodes.is_empty() {
-                return Change::None;
-            }
-            self.0.remove(user);
-            return Change::Went;
-        }
-        match self.0.get_mut(user) {
-            Some(nodes) => {
-                match nodes.iter_mut().find(|(known, _)| known == node) {
-                    Some((_, known)) => *known = connections,
-                    None => nodes.push((Arc::clone(node), connections)),
-                }
-                Change::None
-            }
-            None => {
-                self.0.insert(Arc::clone(user), vec![(Arc::clone(node), connections)]);
-                Change::Came
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// All who are there on some node.
-    fn entries(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>, u32)> {
-        self.0.iter().flat_map(|(user, nodes)| nodes.iter().map(move |(n, c)| (user, n, *c)))
-    }
-
-    fn people(&self) -> Vec<(Arc<str>, usize)> {
-        let sum = |nodes: &[(Arc<str>, u32)]| {
-            let each = nodes.iter().map(|(_, n)| usize::try_from(*n).unwrap_or(usize::MAX));
-            each.fold(0, usize::saturating_add)
-        };
-        self.0.iter().map(|(user, nodes)| (Arc::clone(user), sum(nodes))).collect()
-    }
-}
 
 /// What is told of those who are in a room, by what its namespace tells.
 pub(super) fn told(presence: Presence, mut users: Vec<(Arc<str>, usize)>) -> People {
@@ -99,7 +39,7 @@ impl<M: Copy + Eq + Hash, A> Node<M, A> {
     pub fn names(&self, hub: &Hub<M, A>, room: &str, most: usize) -> Option<Vec<Arc<str>>> {
         let is_on = hub.namespaces().find(room).1.presence == Presence::On;
         let found = self.rooms.get(room).filter(|_| is_on)?;
-        Some(found.view.0.keys().take(most).map(Arc::clone).collect())
+        Some(found.view.users().take(most).map(Arc::clone).collect())
     }
 
     /// Who is in a room that is attached, on all nodes, as far as that is told.
