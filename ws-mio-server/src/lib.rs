@@ -81,6 +81,7 @@ mod start_error;
 pub mod store;
 #[cfg(any(feature = "store", feature = "_settings"))]
 mod survive;
+mod system;
 mod timer;
 #[cfg(feature = "tls")]
 mod tls;

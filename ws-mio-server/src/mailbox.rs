@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mio::Waker;
 use ws_proto::CloseCode;
 
 use crate::census::Census;
@@ -13,6 +12,7 @@ use crate::context::Settings;
 use crate::frame::Frame;
 use crate::http::Answer;
 use crate::id::{Key, PeerId};
+use crate::system::Wake;
 
 /// A message to all subscribers of a topic, encoded once.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ pub(crate) struct Mailbox {
     lanes: Mutex<Lanes>,
     /// Whether the worker has been woken and has not looked yet.
     woken: AtomicBool,
-    waker: Waker,
+    waker: Box<dyn Wake>,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +110,7 @@ impl Lane {
 const LIMIT: usize = 4 * 1024 * 1024;
 
 impl Mailbox {
-    pub(crate) fn new(waker: Waker) -> Self {
+    pub(crate) fn new(waker: Box<dyn Wake>) -> Self {
         Self { lanes: Mutex::default(), woken: AtomicBool::new(false), waker }
     }
 

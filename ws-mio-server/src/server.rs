@@ -2,24 +2,24 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 
-use mio::{Poll, Waker};
-
 use crate::builder::Builder;
 use crate::census::Memory;
 use crate::clock::Clock;
 use crate::context::{Common, Context};
 use crate::http::Services;
-use crate::listener::{Adopted, Listeners};
+use crate::listener::{Adopted, Bound, Listeners};
 use crate::mailbox::Mailbox;
 use crate::metrics::{Counters, Metrics};
 use crate::recording::Recorder;
-use crate::worker::{WAKER, Worker};
+use crate::system::{System, Wake};
+use crate::worker::{Os, Worker};
 use crate::{Handle, StartError};
 
 impl Builder {
@@ -29,7 +29,7 @@ impl Builder {
     /// # Errors
     /// A [`StartError`] that names what was wrong.
     pub fn bind(self, addresses: impl ToSocketAddrs + fmt::Debug) -> Result<Server, StartError> {
-        let server = self.place_metrics();
+        let mut server = self.place_metrics();
         if let Some(error) = server.error {
             return Err(error);
         }
@@ -54,77 +54,85 @@ impl Builder {
             return Err(StartError::Certificate);
         }
         let mut listeners = Listeners::new(workers);
-        for (number, (socket, speaks)) in (1..).zip(server.adopted) {
+        for (number, (socket, speaks)) in (1..).zip(mem::take(&mut server.adopted)) {
             listeners.adopt(number, socket, speaks)?;
         }
         for address in addresses {
             listeners.bind(address, Adopted::Plain)?;
         }
-        for address in server.tls_addresses {
+        for address in mem::take(&mut server.tls_addresses) {
             listeners.bind(address, Adopted::Tls)?;
         }
-        for path in server.unix_paths {
+        for path in mem::take(&mut server.unix_paths) {
             listeners.bind_unix(path)?;
         }
         if let Some(address) = server.admin_address {
             listeners.bind(address, Adopted::Admin)?;
         }
-        let recorder = server.recorded.map(|wish| {
+        let systems = (0..workers).map(|_| Os::new()).collect::<io::Result<Vec<_>>>();
+        let places = systems.map_err(StartError::System)?.into_iter().zip(listeners.take());
+        let places = places.map(|((system, waker), listeners)| Place { system, waker, listeners });
+        let (workers, handle) = server.place(places.collect())?;
+        Ok(Server { workers, handle, listeners })
+    }
+
+    /// A worker for each place, and what reaches them all.
+    pub(crate) fn place<S: System>(
+        self,
+        places: Vec<Place<S>>,
+    ) -> Result<(Vec<Worker<S>>, Handle), StartError> {
+        let recorder = self.recorded.map(|wish| {
             let directory = wish.directory.clone();
             Recorder::new(wish).map_err(|error| StartError::Record(directory, error))
         });
         let recorder = recorder.transpose()?.map(Arc::new);
-        let mut mailboxes = Vec::new();
-        let mut polls = Vec::new();
-        for _ in 0..workers {
-            let poll = Poll::new().map_err(StartError::System)?;
-            let waker = Waker::new(poll.registry(), WAKER).map_err(StartError::System)?;
-            mailboxes.push(Mailbox::new(waker));
-            polls.push(poll);
-        }
+        let counters: Arc<[_]> = places.iter().map(|_| Arc::new(Counters::default())).collect();
+        let memory = || Arc::new(Memory::new(self.remembered));
+        let ended: Arc<[_]> = places.iter().map(|_| memory()).collect();
+        let draining = Arc::new(AtomicUsize::new(places.len()));
+        let (mailboxes, places): (Vec<_>, Vec<_>) = places
+            .into_iter()
+            .map(|Place { system, waker, listeners }| (Mailbox::new(waker), (system, listeners)))
+            .unzip();
         let mailboxes: Arc<[Mailbox]> = mailboxes.into();
-        let counters: Arc<[_]> = (0..workers).map(|_| Arc::new(Counters::default())).collect();
         let clock = Clock::start();
-        let deflate_reserved = Arc::clone(&server.policy.reserved);
-        let memory = || Arc::new(Memory::new(server.remembered));
-        let ended: Arc<[_]> = (0..workers).map(|_| memory()).collect();
         let metrics = Metrics {
             workers: Arc::clone(&counters),
             ended: Arc::clone(&ended),
-            deflate_reserved,
+            deflate_reserved: Arc::clone(&self.policy.reserved),
             said: Arc::default(),
         };
         let handle = Handle { mailboxes: Arc::clone(&mailboxes), metrics: metrics.clone(), clock };
         let common = Common {
-            settings: Arc::new(server.settings),
-            routes: Arc::new(server.routes),
-            paths: server.paths.into(),
-            admin: Arc::new(server.admin),
+            settings: Arc::new(self.settings),
+            routes: Arc::new(self.routes),
+            paths: self.paths.into(),
+            admin: Arc::new(self.admin),
             metrics,
             register: Arc::default(),
             recorder,
-            policy: server.policy,
+            policy: self.policy,
         };
-        let draining = Arc::new(AtomicUsize::new(usize::from(workers)));
-        let of_each = (0..).zip(polls).zip(listeners.take()).zip(counters.iter().zip(&*ended));
-        let workers = of_each.map(|(((worker, poll), listeners), (counters, ended))| {
-            let services = Services(server.services.iter().map(|new| new()).collect());
+        let of_each = (0..).zip(places).zip(counters.iter().zip(&*ended));
+        let workers = of_each.map(|((worker, (system, listeners)), (counters, ended))| {
+            let services = Services(self.services.iter().map(|new| new()).collect());
             let context =
                 Context::new(worker, Arc::clone(counters), Arc::clone(ended), services, &common);
-            let handlers = server.handlers.iter().map(|new| new()).collect();
-            Worker::new(
-                poll,
-                clock,
-                listeners,
-                handlers,
-                Arc::clone(&mailboxes),
-                Arc::clone(&draining),
-                context,
-            )
+            let handlers = self.handlers.iter().map(|new| new()).collect();
+            let (mailboxes, draining) = (Arc::clone(&mailboxes), Arc::clone(&draining));
+            Worker::new(system, clock, listeners, handlers, mailboxes, draining, context)
         });
         let workers = workers.collect::<io::Result<_>>().map_err(StartError::System)?;
-        Ok(Server { workers, handle, listeners })
+        Ok((workers, handle))
     }
+}
+
+/// Where a worker is to be.
+pub(crate) struct Place<S: System> {
+    pub(crate) system: S,
+    /// What wakes it.
+    pub(crate) waker: Box<dyn Wake>,
+    pub(crate) listeners: Vec<Bound<S::Listener>>,
 }
 
 /// A server that is bound to its addresses and waits to be run. Several can run in one process.
@@ -149,7 +157,7 @@ impl Builder {
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    workers: Vec<Worker>,
+    workers: Vec<Worker<Os>>,
     handle: Handle,
     /// Where they are; the sockets are with the workers.
     listeners: Listeners,
@@ -207,7 +215,7 @@ impl Server {
     /// If a handler panics, with its panic, when the other workers have stopped.
     pub fn run(self) -> io::Result<()> {
         let (handle, _files) = (self.handle, self.listeners.files);
-        let threads = (0..).zip(self.workers).map(|(number, worker): (usize, Worker)| {
+        let threads = (0..).zip(self.workers).map(|(number, worker): (usize, Worker<Os>)| {
             let stop = StopOthers(handle.clone());
             let name = format!("ws-worker-{number}");
             thread::Builder::new().name(name).spawn(move || {

@@ -43,7 +43,7 @@ fn only(allowed: &[&str], names: &[&str]) {
 
 #[test]
 fn sockets_and_polls_are_the_workers() {
-    only(&["worker", "listener", "server.rs", "mailbox.rs", "connect"], &["mio::", "socket2::"]);
+    only(&["worker/os.rs", "listener", "connect"], &["mio::", "socket2::"]);
     only(
         &["worker", "server.rs", "listener", "serve.rs", "cli", "connect", "proxy"],
         &["std::net::Tcp", "std::net::Udp", "std::net::{"],

@@ -17,6 +17,8 @@ use mio::net::{TcpListener, TcpStream, UnixListener};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::system::Listener;
+
 /// Whom the connections of a listener are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Serves {
@@ -27,8 +29,8 @@ pub(crate) enum Serves {
 
 /// A socket that accepts connections, before an event loop has it.
 #[derive(Debug)]
-pub(crate) struct Bound {
-    pub(crate) socket: Acceptor,
+pub(crate) struct Bound<L = Acceptor> {
+    pub(crate) socket: L,
     pub(crate) serves: Serves,
     pub(crate) is_tls: bool,
 }
@@ -40,9 +42,9 @@ pub(crate) enum Acceptor {
     Unix(UnixListener),
 }
 
-impl Acceptor {
-    /// The next connection. What is done with one is the same for both kinds, but for addresses.
-    pub(crate) fn accept(&self) -> io::Result<TcpStream> {
+impl Listener<TcpStream> for Acceptor {
+    // What is done with a connection is the same for both kinds, but for addresses.
+    fn accept(&self) -> io::Result<TcpStream> {
         match self {
             Self::Tcp(listener) => listener.accept().map(|(stream, _)| stream),
             Self::Unix(listener) => {
@@ -51,11 +53,12 @@ impl Acceptor {
         }
     }
 
-    /// Whether who connects is of this machine.
-    pub(crate) const fn is_local(&self) -> bool {
+    fn is_local(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
+}
 
+impl Acceptor {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::Tcp(listener) => listener,

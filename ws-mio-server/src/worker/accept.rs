@@ -1,18 +1,14 @@
 //! Taking over new connections.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::Shutdown;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::RawFd;
 use std::time::Duration;
-
-use mio::net::TcpStream;
-use rustix::process::{Resource, getrlimit};
-use socket2::{Domain, Socket, Type};
 
 use super::Worker;
 use super::slot::Slot;
-use crate::listener::{Acceptor, Serves, is_exhaustion};
+use crate::listener::{Serves, is_exhaustion};
 use crate::session::Session;
+use crate::system::{Listener as _, Stream, System};
 use crate::tls;
 
 /// How many connections are accepted before those that are open have their turn.
@@ -21,8 +17,8 @@ const ACCEPT_BUDGET: usize = 64;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
-pub(super) struct Listener {
-    pub(super) socket: Acceptor,
+pub(super) struct Listener<L> {
+    pub(super) socket: L,
     pub(super) serves: Serves,
     pub(super) is_tls: bool,
     /// Whether a connection may be waiting.
@@ -36,41 +32,44 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Type: text/plain; charset=utf-8\r\nContent-Length: 37\r\nConnection: close\r\n\r\n\
     the server is full; try again later\r\n";
 
-impl Listener {
+impl<L> Listener<L> {
     /// Tells a connection that there is no room, as well as that can be told at once.
-    fn refuse(&self, mut stream: TcpStream) {
+    fn refuse(&self, stream: impl Stream) {
         // What it has sent is taken, for what is left unread would break the connection off before it reads
         // why. No more can be done for it.
-        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.recv(&mut [0; 4096]);
         if !self.is_tls {
-            let _ = stream.write(FULL);
+            let _ = stream.send(FULL);
         }
-        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.finish();
     }
 }
 
 /// The first descriptor that is not for connections: workers may take one each at the same time, and some are
 /// needed to read settings again.
-pub(super) fn descriptors(workers: usize) -> RawFd {
+pub(super) fn descriptors(limit: Option<u64>, workers: usize) -> RawFd {
     let kept = u64::try_from(workers).unwrap_or(0).saturating_add(8);
-    let limit = getrlimit(Resource::Nofile).current;
     let most = limit.map_or(u64::MAX, |limit| limit.saturating_sub(kept).max(limit / 2));
     RawFd::try_from(most).unwrap_or(RawFd::MAX)
 }
 
 /// A descriptor that is given up to have one for a connection that is to be refused.
 #[derive(Debug)]
-pub(super) struct Reserve(Option<Socket>);
+pub(super) struct Reserve<T>(Option<T>);
 
-impl Reserve {
-    pub(super) fn new() -> Self {
-        Self(Socket::new(Domain::UNIX, Type::STREAM, None).ok())
+impl<T> Reserve<T> {
+    pub(super) fn new(system: &impl System<Spare = T>) -> Self {
+        Self(system.spare().ok())
     }
 
     /// Refuses the next connection, with the reserve's descriptor; `false`: there is none, or it was no help.
-    fn refuse(&mut self, listener: &Listener) -> io::Result<bool> {
+    fn refuse<S: System<Spare = T>>(
+        &mut self,
+        listener: &Listener<S::Listener>,
+        system: &S,
+    ) -> io::Result<bool> {
         if self.0.take().is_none() {
-            *self = Self::new();
+            *self = Self::new(system);
             return Ok(false);
         }
         let accepted = listener.socket.accept();
@@ -82,12 +81,12 @@ impl Reserve {
             Err(error) if is_exhaustion(&error) => Ok(false),
             Err(error) => Err(error),
         };
-        *self = Self::new();
+        *self = Self::new(system);
         refused
     }
 }
 
-impl Worker {
+impl<S: System> Worker<S> {
     pub(super) fn accept(&mut self) {
         if self.exhausted.is_some_and(|until| self.context.now < until) {
             return;
@@ -98,7 +97,7 @@ impl Worker {
             while listener.ready && budget > 0 {
                 budget = budget.saturating_sub(1);
                 match listener.socket.accept() {
-                    Ok(stream) if stream.as_raw_fd() >= self.descriptors => {
+                    Ok(stream) if stream.descriptor() >= self.descriptors => {
                         if !std::mem::replace(&mut self.is_short, true) {
                             let connections = self.slots.len();
                             tracing::warn!(connections, "{SHORT}");
@@ -129,7 +128,7 @@ impl Worker {
                         }
                         let key = self.slots.insert(slot);
                         let Some(slot) = self.slots.get_mut(key) else { continue };
-                        if let Err(error) = slot.register(key, &self.poll) {
+                        if let Err(error) = slot.register(key, &self.system) {
                             tracing::warn!(%error, "a connection could not be registered");
                             self.slots.remove(key);
                             continue;
@@ -142,7 +141,7 @@ impl Worker {
                             let connections = self.slots.len();
                             tracing::warn!(%error, connections, "{SHORT}");
                         }
-                        match self.reserve.refuse(listener) {
+                        match self.reserve.refuse(listener, &self.system) {
                             Ok(true) => self.context.counters.refused.add(503),
                             Ok(false) => budget = 0,
                             Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -6,8 +6,9 @@ use super::slot::Slot;
 use crate::context::Context;
 use crate::recording::Recording;
 use crate::session::Read;
+use crate::system::Stream;
 
-impl Slot {
+impl<S: Stream> Slot<S> {
     /// All that is read and sent from here on is recorded.
     pub(super) fn record(&mut self, recording: Box<Recording>) {
         self.is_apart = true;

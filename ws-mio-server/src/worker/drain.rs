@@ -1,7 +1,7 @@
 //! Emptying a worker one connection after the other, at a pace.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,8 +9,10 @@ use ws_proto::CloseCode;
 use ws_proto::keepalive::Instant;
 
 use super::Worker;
+use crate::clock::moment;
 use crate::id::Key;
 use crate::mailbox::Command;
+use crate::system::System;
 
 /// A worker closes a connection at least so often: few of them need no longer than that.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -32,14 +34,21 @@ pub(super) struct Drain {
     next: Instant,
     /// By when all must be gone.
     by: Instant,
-    jitter: RandomState,
+    /// What tells it from all others: how long its server had run, to the nanosecond.
+    jitter: Duration,
     /// Whether the other workers know that this one is empty.
     told: bool,
 }
 
 impl Drain {
     /// `close_within` is how long a peer may take to answer: what is left of `within` is for closing.
-    fn new(waiting: VecDeque<Key>, now: Instant, within: Duration, close_within: Duration) -> Self {
+    fn new(
+        waiting: VecDeque<Key>,
+        running: Duration,
+        within: Duration,
+        close_within: Duration,
+    ) -> Self {
+        let now = moment(running);
         let half = within.checked_div(2).unwrap_or_default();
         let window = within.saturating_sub(close_within).max(half);
         let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX).max(1);
@@ -52,7 +61,7 @@ impl Drain {
             closed: 0,
             next: now,
             by: now.after(if within.is_zero() { close_within } else { within }),
-            jitter: RandomState::new(),
+            jitter: running,
             told: false,
         };
         drain.next = drain.moment();
@@ -74,8 +83,8 @@ impl Drain {
     /// When the next connection is closed: anywhere in its share of the time, so that no two servers, and no
     /// two clients that come back, keep step.
     fn moment(&self) -> Instant {
-        let mut hasher = self.jitter.build_hasher();
-        hasher.write_u64(self.closed);
+        let mut hasher = DefaultHasher::new();
+        (self.jitter, self.closed).hash(&mut hasher);
         let within = hasher.finish().checked_rem(self.pause).unwrap_or(0);
         let micros = self.closed.saturating_mul(self.pause).saturating_add(within);
         self.begun.after(Duration::from_micros(micros))
@@ -92,7 +101,7 @@ impl Drain {
     }
 }
 
-impl Worker {
+impl<S: System> Worker<S> {
     /// Begins to close all connections, so that they are gone within that time.
     pub(super) fn begin_drain(&mut self, within: Duration) {
         if self.stop.is_some() || self.drain.is_some() {
@@ -102,7 +111,7 @@ impl Worker {
         let open = self.slots.iter().filter(|(_, slot)| slot.session.listens());
         let open = open.map(|(key, _)| key).collect();
         let close_within = self.context.settings.timing.close_within;
-        self.drain = Some(Drain::new(open, self.context.now, within, close_within));
+        self.drain = Some(Drain::new(open, self.context.turn, within, close_within));
     }
 
     /// Closes whose turn it is. When all workers are empty, or the time is over, the server stops.
@@ -137,19 +146,19 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
-    use super::{Drain, LONGEST_PAUSE};
+    use super::{Drain, LONGEST_PAUSE, moment};
     use crate::id::Key;
     use slotmap::SlotMap;
     use std::time::Duration;
-    use ws_proto::keepalive::Instant;
 
     /// When each of so many connections is closed, in milliseconds.
     fn moments(connections: usize, within: u64, close_within: u64) -> Vec<u64> {
         let [within, close_within] = [within, close_within].map(Duration::from_millis);
         let mut slots = SlotMap::<Key, ()>::with_key();
         let keys = (0..connections).map(|_| slots.insert(())).collect();
-        let begun = Instant::from_millis(1000);
-        let mut drain = Drain::new(keys, begun, within, close_within);
+        let running = Duration::from_secs(1);
+        let begun = moment(running);
+        let mut drain = Drain::new(keys, running, within, close_within);
         let mut moments = Vec::new();
         for millis in 0..=100_000 {
             let now = begun.after(Duration::from_millis(millis));

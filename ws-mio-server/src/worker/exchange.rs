@@ -11,6 +11,7 @@ use crate::census::{Census, Wanted};
 use crate::id::Key;
 use crate::mailbox::{Command, Publication};
 use crate::outbox::Worth;
+use crate::system::{Stream as _, System};
 use crate::{Answer, ConnectionInfo, Identity, PeerId};
 
 /// Frames of messages that are delivered together are joined up to this size: subscribers then queue and send one
@@ -24,7 +25,7 @@ pub(super) struct Overflow {
     deliveries: VecDeque<Command>,
 }
 
-impl Worker {
+impl<S: System> Worker<S> {
     /// Sends out what handlers have published: each topic's messages by way of the topic's owner.
     pub(super) fn publish(&mut self) {
         if self.context.publications.is_empty() {
@@ -100,7 +101,7 @@ impl Worker {
     }
 
     /// A connection as those who run the server see it.
-    fn describe(&self, key: Key, slot: &Slot) -> ConnectionInfo {
+    fn describe(&self, key: Key, slot: &Slot<S::Stream>) -> ConnectionInfo {
         let now = self.context.now;
         let extra = slot.session.extra();
         let user = extra.and_then(|extra| extra.identity.as_deref()).map(Identity::user);

@@ -4,24 +4,23 @@ mod accept;
 mod apart;
 mod drain;
 mod exchange;
+mod os;
 mod report;
 mod slot;
 mod stop;
 mod tls;
 
 pub(crate) use exchange::owner;
+pub(crate) use os::Os;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::net::Shutdown;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use mio::event::Event;
-use mio::{Events, Interest, Poll, Token};
 use slotmap::{KeyData, SlotMap};
 use ws_proto::Scratch;
 use ws_proto::keepalive::Instant;
@@ -33,6 +32,7 @@ use crate::listener::Bound;
 use crate::mailbox::Mailbox;
 use crate::metrics::DropCause;
 use crate::session::{Application, Fate, HIGH_WATER, Read};
+use crate::system::{Happened, Stream as _, System};
 use crate::timer::{Tick, Wheel};
 use accept::{Listener, Reserve};
 use drain::Drain;
@@ -54,23 +54,23 @@ const EVENTS: usize = 1024;
 const CONGESTED: Duration = Duration::from_millis(1);
 
 /// Keys of connections are larger as numbers, so they never equal these.
-pub(crate) const WAKER: Token = Token(0);
+pub(crate) const WAKER: usize = 0;
 const FIRST_LISTENER: usize = 1;
 
 /// One thread's share of a server.
-pub(crate) struct Worker {
-    poll: Poll,
+pub(crate) struct Worker<S: System> {
+    system: S,
     clock: Clock,
-    listeners: Vec<Listener>,
+    listeners: Vec<Listener<S::Listener>>,
     /// The first descriptor that is not for connections.
     descriptors: RawFd,
     /// A descriptor to refuse connections with when there are no others.
-    reserve: Reserve,
+    reserve: Reserve<S::Spare>,
     /// Whether there were none when a connection last came.
     is_short: bool,
     /// Until when accepting rests.
     exhausted: Option<Instant>,
-    slots: SlotMap<Key, Slot>,
+    slots: SlotMap<Key, Slot<S::Stream>>,
     handlers: Vec<Box<dyn Application>>,
     context: Context,
     wheel: Wheel<Key>,
@@ -104,7 +104,7 @@ pub(crate) struct Worker {
     stop: Option<Instant>,
 }
 
-impl Drop for Worker {
+impl<S: System> Drop for Worker<S> {
     fn drop(&mut self) {
         if let Some(mailbox) = self.mailboxes.get(usize::from(self.context.worker)) {
             mailbox.close();
@@ -112,17 +112,17 @@ impl Drop for Worker {
     }
 }
 
-impl fmt::Debug for Worker {
+impl<S: System> fmt::Debug for Worker<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("number", &self.context.worker).finish_non_exhaustive()
     }
 }
 
-impl Worker {
+impl<S: System> Worker<S> {
     pub(crate) fn new(
-        poll: Poll,
+        system: S,
         clock: Clock,
-        listeners: Vec<Bound>,
+        listeners: Vec<Bound<S::Listener>>,
         handlers: Vec<Box<dyn Application>>,
         mailboxes: Arc<[Mailbox]>,
         draining: Arc<AtomicUsize>,
@@ -130,15 +130,15 @@ impl Worker {
     ) -> io::Result<Self> {
         let mut ready = Vec::with_capacity(listeners.len());
         for (token, Bound { mut socket, serves, is_tls }) in (FIRST_LISTENER..).zip(listeners) {
-            poll.registry().register(&mut socket, Token(token), Interest::READABLE)?;
+            system.watch_listener(&mut socket, token)?;
             ready.push(Listener { socket, serves, is_tls, ready: true });
         }
         Ok(Self {
-            poll,
             clock,
             listeners: ready,
-            descriptors: accept::descriptors(mailboxes.len()),
-            reserve: Reserve::new(),
+            descriptors: accept::descriptors(system.descriptors(), mailboxes.len()),
+            reserve: Reserve::new(&system),
+            system,
             is_short: false,
             exhausted: None,
             slots: SlotMap::with_key(),
@@ -163,48 +163,43 @@ impl Worker {
         })
     }
 
-    /// Serves until the server is told to stop and every connection has ended, or had its time.
-    pub(crate) fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
-        loop {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                Err(_) => events.clear(),
-                Ok(()) => {}
-            }
-            self.context.turn = self.clock.running();
-            self.agreements = AGREEMENTS;
-            self.context.now = moment(self.context.turn);
-            let ping_after = self.context.settings.timing.ping_after;
-            self.next_ping =
-                ping_after.map_or(Tick::NEVER, |after| Tick::at(self.context.now.after(after)));
-            let left_over = mem::take(&mut self.ready);
-            let mut count: usize = 0;
-            for event in &events {
-                self.dispatch(event);
-                count = count.saturating_add(1);
-            }
-            self.is_behind &= count == EVENTS;
-            if !left_over.is_empty() {
-                self.read_on(left_over);
-            }
-            self.accept();
-            if !self.is_behind {
-                self.expire();
-            }
-            self.drain();
-            self.pass_on();
-            self.flush_dirty();
-            self.tell();
-            self.context.arriving.expire(self.context.now);
-            if self.stop.is_some_and(|by| self.slots.is_empty() || by <= self.context.now) {
-                self.drop_all();
-                return Ok(());
-            }
+    /// Does what is due when the system has told what happened: `true`: the worker has stopped.
+    #[inline(always)]
+    pub(crate) fn turn(&mut self, events: impl Iterator<Item = Happened>) -> bool {
+        self.context.turn = self.clock.running();
+        self.agreements = AGREEMENTS;
+        self.context.now = moment(self.context.turn);
+        let ping_after = self.context.settings.timing.ping_after;
+        self.next_ping =
+            ping_after.map_or(Tick::NEVER, |after| Tick::at(self.context.now.after(after)));
+        let left_over = mem::take(&mut self.ready);
+        let mut count: usize = 0;
+        for event in events {
+            self.dispatch(event);
+            count = count.saturating_add(1);
         }
+        self.is_behind &= count == EVENTS;
+        if !left_over.is_empty() {
+            self.read_on(left_over);
+        }
+        self.accept();
+        if !self.is_behind {
+            self.expire();
+        }
+        self.drain();
+        self.pass_on();
+        self.flush_dirty();
+        self.tell();
+        self.context.arriving.expire(self.context.now);
+        let is_over = self.stop.is_some_and(|by| self.slots.is_empty() || by <= self.context.now);
+        if is_over {
+            self.drop_all();
+        }
+        is_over
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    /// How long nothing is due, unless something happens; `None`: for good.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         let now = self.context.now;
         let accepting = self.exhausted.is_none() && self.listeners.iter().any(|l| l.ready);
         let congested = self.is_congested.then_some(CONGESTED);
@@ -219,9 +214,9 @@ impl Worker {
         moments.chain(congested).chain(self.wheel.timeout(now)).min()
     }
 
-    fn dispatch(&mut self, event: &Event) {
-        let Token(token) = event.token();
-        if event.token() == WAKER {
+    fn dispatch(&mut self, event: Happened) {
+        let token = event.token;
+        if token == WAKER {
             return self.open_mailbox();
         }
         if let Some(listener) = self.listeners.get_mut(token.wrapping_sub(FIRST_LISTENER)) {
@@ -229,7 +224,7 @@ impl Worker {
             return;
         }
         let key = Key::from(KeyData::from_ffi(token as u64));
-        if event.is_writable()
+        if event.is_writable
             && let Some(slot) = self.slots.get_mut(key)
         {
             slot.blocked = false;
@@ -237,9 +232,8 @@ impl Worker {
                 self.flush(key);
             }
         }
-        let to_the_end = event.is_read_closed() || event.is_error();
-        if to_the_end || event.is_readable() {
-            self.read(key, to_the_end);
+        if event.is_over || event.is_readable {
+            self.read(key, event.is_over);
         }
     }
 
@@ -387,7 +381,7 @@ impl Worker {
             if slot.is_apart {
                 slot.close_tls();
             }
-            if slot.stream.shutdown(Shutdown::Write).is_err() {
+            if slot.stream.finish().is_err() {
                 return self.remove(key);
             }
         }

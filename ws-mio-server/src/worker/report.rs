@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::Worker;
 use super::slot::Slot;
 use crate::context::Context;
+use crate::system::{Stream, System};
 
 /// A turn that takes so long has held up everyone.
 const HELD_UP: Duration = Duration::from_millis(500);
 
 /// Tells of what a call to a session came to: a request that was refused, a connection that has ended.
-pub(super) fn report(slot: &Slot, context: &mut Context) {
+pub(super) fn report(slot: &Slot<impl Stream>, context: &mut Context) {
     let peer = || slot.stream.peer_addr().ok();
     if let Some((status, reason)) = context.refused.take() {
         let [peer, client] =
@@ -27,7 +28,7 @@ pub(super) fn report(slot: &Slot, context: &mut Context) {
     }
 }
 
-impl Worker {
+impl<S: System> Worker<S> {
     /// Tells others what this turn has come to.
     pub(super) fn tell(&mut self) {
         let counters = &self.context.counters;

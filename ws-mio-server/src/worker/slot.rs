@@ -6,11 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
-use mio::net::TcpStream;
-use mio::{Interest, Poll, Token};
-use rustix::net::{self, RecvFlags, SendAncillaryBuffer, SendFlags};
 use slotmap::Key as _;
-use socket2::SockRef;
 
 use crate::context::Context;
 use crate::cork::LARGE;
@@ -20,13 +16,14 @@ use crate::mailbox::Publication;
 use crate::outbox::{BATCH, Worth};
 use crate::recording::Recording;
 use crate::session::{Read, Session};
+use crate::system::{Stream, System};
 use crate::timer::{Tick, Wheel};
 
 const _: () = assert!(usize::BITS >= 64, "a connection's key must fit into a token");
 
 #[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) stream: TcpStream,
+pub(super) struct Slot<S> {
+    pub(super) stream: S,
     pub(super) session: Session,
     /// When the live entry in the wheel comes out; others mean nothing.
     pub(super) timer: Tick,
@@ -48,8 +45,8 @@ pub(super) struct Slot {
     pub(super) finished: bool,
 }
 
-impl Slot {
-    pub(super) const fn new(stream: TcpStream, session: Session) -> Self {
+impl<S: Stream> Slot<S> {
+    pub(super) const fn new(stream: S, session: Session) -> Self {
         Self {
             stream,
             session,
@@ -65,21 +62,24 @@ impl Slot {
         }
     }
 
-    pub(super) fn register(&mut self, key: Key, poll: &Poll) -> io::Result<()> {
+    pub(super) fn register(
+        &mut self,
+        key: Key,
+        system: &impl System<Stream = S>,
+    ) -> io::Result<()> {
         if !self.is_local {
-            self.stream.set_nodelay(true)?;
+            self.stream.hurry()?;
         }
         // Assured above: a key fits into a token.
-        let token = Token(usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX));
-        // Both at once, for good: edges tell the rest.
-        poll.registry().register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+        let token = usize::try_from(key.data().as_ffi()).unwrap_or(usize::MAX);
+        system.watch(&mut self.stream, token)
     }
 
     /// Has the network say when the peer of a stream of events is gone, for it never says anything itself.
     pub(super) fn bound_silence(&self, context: &Context) {
         let within = self.session.patience(context).stall_timeout;
         if !self.is_local
-            && let Err(error) = SockRef::from(&self.stream).set_tcp_user_timeout(Some(within))
+            && let Err(error) = self.stream.give_up_after(within)
         {
             tracing::debug!(%error, "a peer that is gone may be found out late");
         }
@@ -95,8 +95,6 @@ impl Slot {
 
     /// Reads what has come, at most so much, to `buffer` or to where a large message is put together: what was read, and
     /// whether more may wait; nothing: the peer's end has come.
-    // By system calls of their own: those of libc are points of cancellation, which costs as much as all
-    // that is done here for a message.
     pub(super) fn receive<'b>(
         &mut self,
         buffer: &'b mut [u8],
@@ -115,23 +113,13 @@ impl Slot {
         most: usize,
     ) -> io::Result<Option<(Read<'b>, bool)>> {
         let buffer = buffer.get_mut(..most).unwrap_or_default();
-        let recv = |buffer: &mut [u8]| net::recv(&self.stream, buffer, RecvFlags::empty());
         if let Some(room) = self.session.room() {
-            let (_, n) = recv(room)?;
+            let n = self.stream.recv(room)?;
             return Ok((n > 0).then_some((Read::InPlace(n), n == room.len())));
         }
-        let (_, n) = recv(buffer)?;
+        let n = self.stream.recv(buffer)?;
         let full = n == buffer.len();
         Ok(buffer.get_mut(..n).filter(|_| n > 0).map(|bytes| (Read::Bytes(bytes), full)))
-    }
-
-    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(net::send(&self.stream, bytes, SendFlags::NOSIGNAL)?)
-    }
-
-    fn send_all(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let nothing = &mut SendAncillaryBuffer::default();
-        Ok(net::sendmsg(&self.stream, slices, nothing, SendFlags::NOSIGNAL)?)
     }
 
     /// Whether nothing follows from a read of this turn but that its replies were sent. The only deadline of a
@@ -202,7 +190,7 @@ impl Slot {
         };
         // All of it goes out in one, nearly always.
         counters.writes.add_one();
-        let sent = match self.send(bytes) {
+        let sent = match self.stream.send(bytes) {
             Ok(n) if n == bytes.len() => {
                 counters.bytes_sent.add_len(n);
                 cork.clear();
@@ -233,11 +221,11 @@ impl Slot {
         while !self.is_apart && self.session.queued() == 0 && sent < cork.len() {
             counters.writes.add_one();
             let result = match cork.in_one_piece(read) {
-                Some(bytes) => self.send(bytes.get(sent..).unwrap_or_default()),
+                Some(bytes) => self.stream.send(bytes.get(sent..).unwrap_or_default()),
                 None => {
                     let mut slices = [IoSlice::new(&[]); BATCH];
                     let filled = fill(&mut slices, cork.pieces(read), sent);
-                    self.send_all(slices.get(..filled).unwrap_or_default())
+                    self.stream.send_all(slices.get(..filled).unwrap_or_default())
                 }
             };
             match result {
@@ -361,8 +349,8 @@ impl Slot {
             context.counters.writes.add_one();
             let slices = slices.get(..filled).unwrap_or_default();
             let sent = match slices {
-                [only] => self.send(only),
-                slices => self.send_all(slices),
+                [only] => self.stream.send(only),
+                slices => self.stream.send_all(slices),
             };
             match sent {
                 Ok(n) => {

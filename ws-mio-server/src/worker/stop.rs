@@ -8,8 +8,9 @@ use ws_proto::CloseCode;
 use super::Worker;
 use crate::context::Settings;
 use crate::slow::Patiences;
+use crate::system::System;
 
-impl Worker {
+impl<S: System> Worker<S> {
     /// Serves by other settings from here on.
     pub(super) fn reload(&mut self, settings: Arc<Settings>) {
         let before = std::mem::replace(&mut self.context.settings, settings);

@@ -1,9 +1,6 @@
 //! Connections that are encrypted: what is read and sent goes through TLS.
 
 use std::io;
-use std::net::Shutdown;
-
-use rustix::net::{self, RecvFlags, SendFlags};
 
 use super::Worker;
 use super::report::report;
@@ -13,12 +10,13 @@ use crate::id::Key;
 use crate::outbox::BATCH;
 use crate::recording::Recording;
 use crate::session::Read;
+use crate::system::{self, Stream as _, System};
 use crate::tls::{Failure, Stream};
 
 /// How much is read at a time, to the end of the buffer that all connections share.
 const ENCRYPTED: usize = 16 * 1024;
 
-impl Slot {
+impl<S: system::Stream> Slot<S> {
     /// All that is read and sent from here on goes through TLS.
     pub(super) fn encrypt(&mut self, stream: Stream) {
         self.is_apart = true;
@@ -46,7 +44,7 @@ impl Slot {
         let result = self.receive_by(&mut tls, buffer, most);
         if result.is_err() {
             // The peer is told why, if it can be.
-            let _ = tls.send(|bytes| self.send(bytes));
+            let _ = tls.send(|bytes| self.stream.send(bytes));
         }
         self.session.put_tls(tls);
         result
@@ -60,7 +58,7 @@ impl Slot {
     ) -> io::Result<Option<(Read<'b>, bool)>> {
         let free = buffer.len().saturating_sub(ENCRYPTED);
         let (plain, encrypted) = buffer.split_at_mut_checked(free).unwrap_or_default();
-        let recv = |buffer: &mut [u8]| Ok(net::recv(&self.stream, buffer, RecvFlags::empty())?.1);
+        let recv = |buffer: &mut [u8]| self.stream.recv(buffer);
         let Some(full) = tls.receive(encrypted, recv)? else { return Ok(None) };
         let read = match self.session.room() {
             Some(room) => Read::InPlace(tls.read(room)),
@@ -100,7 +98,7 @@ impl Slot {
         while !self.blocked {
             let send = |bytes: &[u8]| {
                 context.counters.writes.add_one();
-                let n = self.send(bytes)?;
+                let n = self.stream.send(bytes)?;
                 context.counters.bytes_sent.add_len(n);
                 Ok(n)
             };
@@ -137,13 +135,13 @@ impl Slot {
         if let Some(mut tls) = self.session.take_tls() {
             tls.close();
             // If it does not go out, the end of the stream says the same, less surely.
-            let _ = tls.send(|bytes| self.send(bytes));
+            let _ = tls.send(|bytes| self.stream.send(bytes));
             self.session.put_tls(tls);
         }
     }
 }
 
-impl Worker {
+impl<S: System> Worker<S> {
     /// Tells of a connection that did not come so far as to ask for anything: it can't be decrypted.
     pub(super) fn refuse_tls(&mut self, key: Key, error: &io::Error) {
         let failure = error.get_ref().and_then(|error| error.downcast_ref::<Failure>());
@@ -157,8 +155,8 @@ impl Worker {
                 reason.len().saturating_add(1)
             );
             // Whatever it is that speaks there may not understand it anyway.
-            let _ = net::send(&slot.stream, response.as_bytes(), SendFlags::NOSIGNAL);
-            let _ = slot.stream.shutdown(Shutdown::Write);
+            let _ = slot.stream.send(response.as_bytes());
+            let _ = slot.stream.finish();
         }
         self.context.client = None;
         self.context.counters.tls_failed.add_one();
