@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::wire::{Answer, Ask, Event, Request, RoomList};
 
-/// How many rooms are told of, or taken from the list, at once.
-const AT_ONCE: usize = 500;
+/// How many rooms are told of, or taken from the list, at once: a log like Redis does nothing else meanwhile.
+const AT_ONCE: usize = 50;
 /// How many times that of a node that is gone, each time that it is told of.
-const TIMES: usize = 4;
+const TIMES: usize = 20;
 /// How many questions may wait.
 const MOST_ASKED: usize = 1_000;
 
