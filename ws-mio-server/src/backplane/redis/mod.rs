@@ -39,6 +39,7 @@
 mod connect;
 pub(crate) mod decode;
 mod encode;
+mod link;
 mod listener;
 mod masked;
 mod names;

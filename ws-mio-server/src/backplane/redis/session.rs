@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use redis::Connection;
-
-use super::connect::{Address, Connector, Server, Servers, load, reason_of, shown};
+use super::connect::{Connector, Server, Servers, load, reason_of, shown};
 use super::decode::{Outcome, Remedy, answer};
 use super::encode::{Encoder, command};
-use super::listener::{Change, Changes, Listener};
+use super::link::{Flight, Link};
+use super::listener::{Change, Listener};
 use super::names::slot_of_room;
 use super::outlet::Outlet;
 use super::queue::{Queue, Subscribed, Work, weight};
@@ -38,26 +37,6 @@ pub(super) struct Shared {
     pub(super) encoder: Arc<Encoder>,
     pub(super) queue: Arc<Queue>,
     pub(super) outlet: Arc<Outlet>,
-}
-
-/// A command whose answer has not come.
-#[derive(Debug)]
-enum Flight {
-    Asked(Request, u32),
-    /// Nobody wants to know.
-    Silent,
-}
-
-/// A server: a connection for what is asked, and a thread with another one for what is published.
-struct Link {
-    address: Address,
-    connection: Connection,
-    run: u64,
-    flights: VecDeque<Flight>,
-    out: Vec<u8>,
-    changes: Arc<Changes>,
-    /// The channel that wakes the thread.
-    own: Vec<u8>,
 }
 
 /// A request that was not done, and what is to be done before it is asked again.
@@ -412,41 +391,6 @@ impl<'a> Session<'a> {
         }
         let server = self.connector.server(&address, &self.shared.encoder.scripts)?;
         Ok((slot, self.link(server)?))
-    }
-}
-
-impl Link {
-    fn wake(&mut self) {
-        command(&[b"PUBLISH", &self.own, b""], &mut self.out);
-        self.flights.push_back(Flight::Silent);
-    }
-
-    fn change(&mut self, change: Change) {
-        if self.changes.add(change) {
-            self.wake();
-        }
-    }
-
-    fn ask(&mut self, encoder: &Encoder, request: Request, tries: u32) {
-        encoder.ask(&request.ask, self.run, &mut self.out);
-        self.flights.push_back(Flight::Asked(request, tries));
-    }
-
-    fn send(&mut self) -> Result<(), String> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let sent =
-            self.connection.send_packed_command(&self.out).map_err(|error| reason_of(&error));
-        sent.map_err(|why| self.lost(&why))?;
-        // What was needed for something large is given back.
-        self.out.clear();
-        self.out.shrink_to(64 * 1024);
-        Ok(())
-    }
-
-    fn lost(&self, why: &str) -> String {
-        format!("{}: {why}", shown(&self.address))
     }
 }
 
