@@ -39,7 +39,7 @@ pub enum Act<M, A> {
         /// What it says.
         payload: Arc<[u8]>,
     },
-    /// The answer to [`Node::read`].
+    /// The answer to [`Node::read`](super::Node::read).
     Read {
         /// What the caller gave to answer with.
         answer: A,
@@ -50,14 +50,14 @@ pub enum Act<M, A> {
         /// What it missed, or the newest messages.
         messages: Vec<Arc<Message>>,
     },
-    /// The answer to [`Node::history`].
+    /// The answer to [`Node::history`](super::Node::history).
     History {
         /// What the caller gave to answer with.
         answer: A,
         /// What was found.
         history: History,
     },
-    /// The answer to [`Node::people`].
+    /// The answer to [`Node::people`](super::Node::people).
     People {
         /// What the caller gave to answer with.
         answer: A,
