@@ -2,6 +2,7 @@
 
 use std::cmp::min;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +11,16 @@ use simdutf8::basic::from_utf8;
 use ws_proto::keepalive::Instant;
 use ws_proto::{Kind, Message};
 
-/// What has come of a message is in the heap up to this size, and then in pages of its own.
-const SMALL: usize = 64 * 1024;
-/// From this size on a first part is put into pages at once: more is about to come.
-const LARGE: usize = SMALL / 2;
+/// What has come of a message is in the heap up to this size, and then in pages of its own: holes that it would leave in
+/// the heap would not go back to the system while anything lies behind them.
+const SMALL: usize = 4 * 1024;
+/// So much room there is for the next bytes, at least.
+const ROOM: usize = 64 * 1024;
 /// How much memory is mapped for a message. It is not there until something is written to it. Larger messages are in
 /// the heap, which moves them without copying when they grow.
 const MAP: usize = 1024 * 1024;
+/// So many are there at most at a time, in the whole process: the system gives it some 65,000, which others need, too.
+const MOST: usize = 16 * 1024;
 /// So many of these are kept for the next messages,
 const POOL: usize = 8;
 /// until none has been used for so long.
@@ -47,7 +51,7 @@ impl Arriving {
     /// Appends a part.
     pub(crate) fn push(&mut self, part: &[u8]) {
         let len = self.len.saturating_add(part.len());
-        if len > SMALL || (self.len == 0 && part.len() >= LARGE) {
+        if len > SMALL {
             self.turn_pages(len);
         }
         match &mut self.memory {
@@ -68,8 +72,8 @@ impl Arriving {
     /// Memory for the next bytes of the message, at most `most`: never more than twice what has come is there.
     pub(crate) fn room(&mut self, most: usize) -> &mut [u8] {
         let free = self.memory.len().saturating_sub(self.len);
-        if free < min(most, SMALL) {
-            let more = min(most, self.len.max(SMALL));
+        if free < min(most, ROOM) {
+            let more = min(most, self.len.max(ROOM));
             let len = self.len.saturating_add(more);
             self.turn_pages(len);
             if let Memory::Heap(bytes) = &mut self.memory {
@@ -142,15 +146,15 @@ impl DerefMut for Memory {
 /// heap, holes would stay between smaller ones.
 #[derive(Debug)]
 struct Pages {
-    map: Option<MmapMut>,
+    map: Option<Map>,
     pool: Pool,
 }
 
 impl Pages {
-    /// `None`: the system has no more maps for the process.
+    /// `None`: there are too many, or the system has no more.
     fn new(pool: &Pool) -> Option<Self> {
         let pooled = pool.lock().maps.pop();
-        let map = pooled.or_else(|| MmapMut::map_anon(MAP).ok())?;
+        let map = pooled.or_else(Map::new)?;
         Some(Self { map: Some(map), pool: pool.clone() })
     }
 }
@@ -170,13 +174,37 @@ impl Deref for Pages {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.map.as_deref().unwrap_or_default()
+        self.map.as_ref().map_or(&[], |map| &map.0)
     }
 }
 
 impl DerefMut for Pages {
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.map.as_deref_mut().unwrap_or_default()
+        self.map.as_mut().map_or(&mut [], |map| &mut map.0)
+    }
+}
+
+/// One of at most [`MOST`] maps.
+#[derive(Debug)]
+struct Map(MmapMut);
+
+static MAPS: AtomicUsize = AtomicUsize::new(0);
+
+impl Map {
+    fn new() -> Option<Self> {
+        let one_more = |maps: usize| (maps < MOST).then(|| maps.saturating_add(1));
+        MAPS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        let map = MmapMut::map_anon(MAP);
+        if map.is_err() {
+            MAPS.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(Self(map.ok()?))
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        MAPS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -188,7 +216,7 @@ pub(crate) struct Pool(Arc<Mutex<Shelf>>);
 #[derive(Debug)]
 struct Shelf {
     /// With room for all of them: what grew later would lie in the heap above what is freed by then, and keep it.
-    maps: Vec<MmapMut>,
+    maps: Vec<Map>,
     /// Whether something was put here since [`Pool::expire`] was called last.
     is_used: bool,
     /// When what is here goes back to the system, if it is not used until then.
@@ -226,7 +254,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arriving, KEPT_FOR, LARGE, MAP, POOL, Pool, SMALL};
+    use super::{Arriving, KEPT_FOR, MAP, POOL, Pool, ROOM, SMALL};
     use ws_proto::Kind;
     use ws_proto::keepalive::Instant;
 
@@ -237,16 +265,16 @@ mod tests {
     #[test]
     fn parts_of_any_size_come_together() {
         let pool = Pool::default();
-        let sizes = [1, 7, 100, LARGE - 1, LARGE, SMALL, SMALL + 1, 3 * SMALL, MAP, MAP + 1];
+        let sizes = [1, 7, 100, SMALL, SMALL + 1, ROOM, 3 * ROOM, MAP, MAP + 1];
         for first in sizes {
             for next in sizes {
                 let mut message = Arriving::new(Kind::Binary, &pool);
                 message.push(&bytes(0, first));
                 message.push(&bytes(first, next));
                 let mut len = first + next;
-                for most in [1, SMALL, 4 * SMALL] {
+                for most in [1, ROOM, 4 * ROOM] {
                     let room = message.room(most);
-                    assert!(room.len() >= most.min(SMALL) && room.len() <= most);
+                    assert!(room.len() >= most.min(ROOM) && room.len() <= most);
                     let n = room.len();
                     room.copy_from_slice(&bytes(len, n));
                     message.arrived(n);
@@ -265,7 +293,7 @@ mod tests {
         let large = |n: usize| {
             let mut messages =
                 (0..n).map(|_| Arriving::new(Kind::Binary, &pool)).collect::<Vec<_>>();
-            messages.iter_mut().for_each(|message| message.push(&[1; LARGE]));
+            messages.iter_mut().for_each(|message| message.push(&[1; SMALL + 1]));
         };
         large(POOL + 3);
         assert_eq!(pool.lock().maps.len(), POOL);
