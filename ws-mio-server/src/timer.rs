@@ -7,6 +7,8 @@ use ws_proto::keepalive::Instant;
 const WORDS: u64 = 8;
 const SLOTS: u64 = WORDS * 64;
 const TICK_MILLIS: u64 = 64;
+/// So many entries of a slot lie together: one list that grows would leave as much memory behind as it takes.
+const TOGETHER: usize = 128;
 
 /// Entries that come out once their time has come, at most one tick (64 ms) late.
 ///
@@ -14,12 +16,15 @@ const TICK_MILLIS: u64 = 64;
 /// deadline that moves away costs nothing until the entry comes out and is put in again.
 #[derive(Debug)]
 pub(crate) struct Wheel<T> {
-    slots: Vec<Vec<T>>,
+    slots: Vec<Slot<T>>,
     /// One bit a slot: whether it holds anything.
     filled: [u64; 8],
     /// The next tick to expire.
     next: u64,
 }
+
+/// Entries that come out together, some at a time.
+type Slot<T> = Vec<Vec<T>>;
 
 /// A moment in ticks, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,14 +57,17 @@ impl<T> Wheel<T> {
         let tick = u64::from(tick.0).clamp(self.next, horizon);
         let slot = tick % SLOTS;
         if let Some(entries) = index(slot).and_then(|slot| self.slots.get_mut(slot)) {
-            entries.push(entry);
+            match entries.last_mut().filter(|last| last.len() < TOGETHER) {
+                Some(last) => last.push(entry),
+                None => entries.push(vec![entry]),
+            }
             self.mark(slot, true);
         }
         Tick(u32::try_from(tick).unwrap_or(u32::MAX))
     }
 
     /// Takes out what has come due, slot by slot: call it until `None`.
-    pub(crate) fn expire(&mut self, now: Instant) -> Option<Vec<T>> {
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<impl Iterator<Item = T> + use<T>> {
         let current = now.as_millis() / TICK_MILLIS;
         let due = self.next_filled().filter(|due| *due <= current);
         let Some(due) = due else {
@@ -70,7 +78,8 @@ impl<T> Wheel<T> {
         let slot = due % SLOTS;
         self.mark(slot, false);
         // The slot's memory goes with its entries, or each slot would keep its busiest moment's.
-        index(slot).and_then(|slot| self.slots.get_mut(slot)).map(std::mem::take)
+        let entries = index(slot).and_then(|slot| self.slots.get_mut(slot)).map(std::mem::take)?;
+        Some(entries.into_iter().flatten())
     }
 
     /// How long until something may be due.
