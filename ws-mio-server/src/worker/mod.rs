@@ -48,6 +48,9 @@ const READ_BUDGET: u32 = 4;
 /// How many reads of peers that agree on keys (TLS) there are before those that are open have their turn: each
 /// may take a millisecond.
 const AGREEMENTS: u32 = 8;
+/// For how many connections there is room before it has to grow: so many that allocators take pages for them, which are
+/// not there until they are used, and grow without leaving holes.
+const SLOTS: usize = 2048;
 /// How many events are taken at a time.
 const EVENTS: usize = 1024;
 /// How long the worker waits before it tries again to pass on what another's mailbox had no room for.
@@ -141,7 +144,7 @@ impl<S: System> Worker<S> {
             system,
             is_short: false,
             exhausted: None,
-            slots: SlotMap::with_key(),
+            slots: SlotMap::with_capacity_and_key(SLOTS),
             handlers,
             context,
             wheel: Wheel::new(),
