@@ -111,7 +111,8 @@ impl Policy {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) policy: Policy,
-    inflaters: Vec<Inflater>,
+    #[expect(clippy::vec_box, reason = "connections keep them like that")]
+    inflaters: Vec<Box<Inflater>>,
     /// One for each window, from the smallest.
     deflaters: [Option<Deflater>; 7],
 }
@@ -122,15 +123,16 @@ impl Pool {
     }
 
     /// An inflater for a connection's next message.
-    pub(crate) fn inflater(&mut self, agreement: Agreement) -> Inflater {
+    pub(crate) fn inflater(&mut self, agreement: Agreement) -> Box<Inflater> {
         let shared = if agreement.received.takeover { None } else { self.inflaters.pop() };
         // One serves every window: the largest.
         let window = WindowBits::MAX;
-        shared.unwrap_or_else(|| Inflater::new(Context { window, ..agreement.received }))
+        let context = Context { window, ..agreement.received };
+        shared.unwrap_or_else(|| Box::new(Inflater::new(context)))
     }
 
     /// Takes an inflater back that is in no message.
-    pub(crate) fn give_back(&mut self, inflater: Inflater) {
+    pub(crate) fn give_back(&mut self, inflater: Box<Inflater>) {
         if self.inflaters.len() < KEPT {
             self.inflaters.push(inflater);
         }

@@ -39,7 +39,7 @@ impl Peer<'_> {
     /// What stands in the request's path for `{name}` of the route, percent-decoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
-        let params = &self.extra.as_ref()?.params;
+        let params = &self.extra.as_ref()?.about.params;
         params.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
@@ -56,14 +56,14 @@ impl Peer<'_> {
     /// Who connected, if the server asks for that ([`Builder::authenticate`](crate::Builder::authenticate)).
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.extra.as_ref()?.identity.as_deref()
+        self.extra.as_ref()?.about.identity.as_deref()
     }
 
     /// The client's address, as a trusted proxy told it ([`Builder::trust_proxy`](crate::Builder::trust_proxy));
     /// `None` without one.
     #[must_use]
     pub fn forwarded_for(&self) -> Option<IpAddr> {
-        self.extra.as_ref()?.client
+        self.extra.as_ref()?.about.client
     }
 
     /// Sends a message. Nothing goes out once the closing handshake has begun.
@@ -135,7 +135,7 @@ impl Peer<'_> {
         // It fails only when the connection is closing already.
         if self.connection.close(code, reason, &mut self.context.cork).is_ok() {
             let cause = Cause::new(code, reason, self.queued());
-            self.extra.get_or_insert_default().cause = Some(Box::new(cause));
+            self.extra.get_or_insert_default().about.cause = Some(Box::new(cause));
         }
     }
 
@@ -191,7 +191,7 @@ fn send(
 ) -> Result<(), SendError> {
     let Context { pool, cork, .. } = context;
     let deflater = deflate.and_then(|agreement| {
-        let own = extra.as_mut().and_then(|extra| extra.deflater.as_mut());
+        let own = extra.as_mut().and_then(|extra| extra.deflater.as_deref_mut());
         own.or_else(|| pool.deflater(agreement.sent.window))
     });
     let payload = message.as_bytes();

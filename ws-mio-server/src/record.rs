@@ -76,13 +76,13 @@ impl Cause {
 impl CloseRecord {
     /// The code that a connection ended with: that of our Close, whatever came of it, before any other.
     pub(crate) fn code(ending: &Ending<'_>, extra: Option<&Extra>) -> u16 {
-        let cause = extra.and_then(|extra| extra.cause.as_ref());
+        let cause = extra.and_then(|extra| extra.about.cause.as_ref());
         cause.map_or(ending.code, |cause| cause.code)
     }
 
     /// The record of an ending, if the log has one or somebody else wants it; its age is yet to be told.
     pub(crate) fn of(ending: &Ending<'_>, extra: Option<&Extra>, is_wanted: bool) -> Option<Self> {
-        let cause = extra.and_then(|extra| extra.cause.as_ref());
+        let cause = extra.and_then(|extra| extra.about.cause.as_ref());
         let code = Self::code(ending, extra);
         let shown = match is_good(ending.by, code) {
             true => tracing::enabled!(tracing::Level::DEBUG),
@@ -106,8 +106,8 @@ impl CloseRecord {
             dropped: extra.map_or(0, |extra| extra.outbox.dropped()),
             age: 0.0,
             last: Last::Nothing,
-            user: extra.and_then(|extra| extra.identity.as_deref()).map(user),
-            client: extra.and_then(|extra| extra.client).map(|client| client.to_string()),
+            user: extra.and_then(|extra| extra.about.identity.as_deref()).map(user),
+            client: extra.and_then(|extra| extra.about.client).map(|client| client.to_string()),
         })
     }
 

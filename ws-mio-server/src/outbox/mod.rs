@@ -64,6 +64,21 @@ pub(crate) struct Dropped {
 }
 
 impl Outbox {
+    /// One in which nothing waits.
+    pub(crate) const fn new() -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            sent: 0,
+            control: VecDeque::new(),
+            control_sent: 0,
+            len: 0,
+            droppable: 0,
+            wire: Wire::Boundary,
+            gap: 0,
+            dropped: 0,
+        }
+    }
+
     /// Bytes that wait.
     pub(crate) const fn len(&self) -> usize {
         self.len

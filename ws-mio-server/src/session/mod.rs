@@ -297,7 +297,7 @@ impl Session {
             Phase::Ending { .. } | Phase::Ended { .. } => return false,
         };
         let rates = context.settings.rates;
-        let spent = self.extra.get_or_insert_default().spent.get_or_insert_default();
+        let spent = self.extra.get_or_insert_default().about.spent.get_or_insert_default();
         let Some(excess) = spent.charge(&rates, bytes, messages, context.turn, context.now) else {
             return false;
         };
@@ -313,14 +313,14 @@ impl Session {
 
     /// The peer is read from again.
     pub(crate) fn end_delay(&mut self) {
-        if let Some(spent) = self.extra.as_mut().and_then(|extra| extra.spent.as_mut()) {
+        if let Some(spent) = self.extra.as_mut().and_then(|extra| extra.about.spent.as_mut()) {
             spent.until = None;
         }
     }
 
     /// Until when the peer is not to be read from, if it has sent more than it may.
     pub(crate) fn delayed_until(&self) -> Option<Instant> {
-        self.extra.as_ref()?.spent.as_ref()?.until
+        self.extra.as_ref()?.about.spent.as_ref()?.until
     }
 
     /// The handler of the connection's route is to be told that the peer has taken all.
@@ -417,7 +417,7 @@ impl Session {
         let deflater = window.and_then(|window| context.pool.deflater(window).zip(Some(window)));
         let deflated = deflater.and_then(|(deflater, window)| frame.deflated(window, deflater));
         if deflated.is_some()
-            && let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_mut())
+            && let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_deref_mut())
         {
             // The peer's window moves on by a message that its own deflater has not seen.
             own.reset();
@@ -458,7 +458,7 @@ impl Session {
 
     /// What waits to be sent.
     pub(crate) fn waiting(&self) -> Option<&Outbox> {
-        self.extra.as_ref().map(|extra| &extra.outbox)
+        self.extra.as_ref().map(|extra| &*extra.outbox)
     }
 
     /// The kernel has taken `n` of the bytes that wait.
@@ -479,25 +479,25 @@ impl Session {
 
     /// How the connection is encrypted, if it is.
     pub(crate) fn tls(&self) -> Option<&Stream> {
-        self.extra.as_ref()?.tls.as_deref()
+        self.extra.as_ref()?.about.tls.as_deref()
     }
 
     /// The same, to be put back after use.
     pub(crate) fn take_tls(&mut self) -> Option<Box<Stream>> {
-        self.extra.as_mut()?.tls.take()
+        self.extra.as_mut()?.about.written()?.tls.take()
     }
 
     pub(crate) fn put_tls(&mut self, tls: Box<Stream>) {
-        self.extra.get_or_insert_default().tls = Some(tls);
+        self.extra.get_or_insert_default().about.tls = Some(tls);
     }
 
     /// How the connection is recorded, if it is, to be put back after use.
     pub(crate) fn take_recording(&mut self) -> Option<Box<Recording>> {
-        self.extra.as_mut()?.recording.take()
+        self.extra.as_mut()?.about.written()?.recording.take()
     }
 
     pub(crate) fn put_recording(&mut self, recording: Box<Recording>) {
-        self.extra.get_or_insert_default().recording = Some(recording);
+        self.extra.get_or_insert_default().about.recording = Some(recording);
     }
 
     /// Subscribes the peer to a topic, if messages can be sent to it.

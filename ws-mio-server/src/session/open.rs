@@ -130,7 +130,7 @@ impl Open {
         let now = context.now;
         if let Some(agreement) = deflate.filter(|agreement| agreement.sent.takeover) {
             let deflater = context.pool.own_deflater(agreement.sent);
-            extra.get_or_insert_default().deflater = Some(deflater);
+            extra.get_or_insert_default().deflater = Some(Box::new(deflater));
         }
         if let Some(handler) = handlers.get_mut(usize::from(route)) {
             handler.on_open(&mut Peer {
@@ -323,7 +323,7 @@ impl Open {
         // It fails only when the connection is closing already.
         if self.connection.with(|c| c.close(code, reason, out)).is_ok() {
             let extra = extra.get_or_insert_default();
-            extra.cause = Some(Box::new(Cause::new(code, reason, extra.outbox.len())));
+            extra.about.cause = Some(Box::new(Cause::new(code, reason, extra.outbox.len())));
         }
         self.keepalive.closing(now);
         forget_messages(extra);
@@ -400,7 +400,7 @@ fn serve_inflated(
     let before = peer.context.inflated.in_turn(turn);
     let begun = peer.extra.as_mut().and_then(|extra| extra.inflater.take());
     let mut inflater = begun.unwrap_or_else(|| peer.context.pool.inflater(agreement));
-    handler.serve(bytes, scratch, Some(&mut inflater), peer);
+    handler.serve(bytes, scratch, Some(&mut *inflater), peer);
     if agreement.received.takeover || peer.connection.is_inflating() {
         peer.extra.get_or_insert_default().inflater = Some(inflater);
     } else {

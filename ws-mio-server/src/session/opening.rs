@@ -173,21 +173,21 @@ impl Opening {
         };
         let Opened { route, params, deflate, memory, identity, place, connection } = opened;
         context.counters.accepted.add_one();
-        if let Some(recording) = extra.as_mut().and_then(|extra| extra.recording.as_mut()) {
+        if let Some(recording) = extra.as_mut().and_then(|extra| extra.about.recording.as_mut()) {
             let most = context.settings.max_message;
             recording.opened(head.len(), rest.len(), most, deflate, context.turn);
         }
         if !params.is_empty() {
-            extra.get_or_insert_default().params = params;
+            extra.get_or_insert_default().about.params = params;
         }
         if context.client.is_some() {
-            extra.get_or_insert_default().client = context.client;
+            extra.get_or_insert_default().about.client = context.client;
         }
         if place.is_some() {
-            extra.get_or_insert_default().place = place;
+            extra.get_or_insert_default().about.place = place;
         }
         if identity.is_some() {
-            extra.get_or_insert_default().identity = identity;
+            extra.get_or_insert_default().about.identity = identity;
         }
         let open = Open::new(key, route, deflate, connection, extra, handlers, context);
         context.query.clear();

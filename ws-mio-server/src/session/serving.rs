@@ -156,8 +156,8 @@ impl Serving {
                 context.has_begun_stream = true;
                 if self.asked.identity.is_some() || self.asked.forwarded.is_some() {
                     let extra = extra.get_or_insert_default();
-                    extra.identity = self.asked.identity.take();
-                    extra.client = self.asked.forwarded;
+                    extra.about.identity = self.asked.identity.take();
+                    extra.about.client = self.asked.forwarded;
                 }
                 None
             }
@@ -239,7 +239,7 @@ impl Serving {
                 // The cork takes everything.
                 let _ = context.cork.put(&closing(code, reason), &[]);
                 let extra = extra.get_or_insert_default();
-                extra.cause = Some(Box::new(Cause::new(code, reason, extra.outbox.len())));
+                extra.about.cause = Some(Box::new(Cause::new(code, reason, extra.outbox.len())));
                 self.finish(context);
                 self.stage = Stage::Over { since: context.now, closed: Some(code) };
                 self.end(context);

@@ -12,7 +12,7 @@ use crate::slow::{Limit, OnSlow, Patience};
 
 /// The outbox, if something waits in it: control frames pass that.
 pub(super) fn waiting(extra: &mut Option<Box<Extra>>) -> Option<&mut Outbox> {
-    extra.as_mut().map(|extra| &mut extra.outbox).filter(|outbox| !outbox.is_empty())
+    extra.as_mut().filter(|extra| !extra.outbox.is_empty()).map(|extra| &mut *extra.outbox)
 }
 
 /// Queues control frames to go out before what waits.

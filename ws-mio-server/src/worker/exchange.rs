@@ -104,13 +104,13 @@ impl<S: System> Worker<S> {
     fn describe(&self, key: Key, slot: &Slot<S::Stream>) -> ConnectionInfo {
         let now = self.context.now;
         let extra = slot.session.extra();
-        let user = extra.and_then(|extra| extra.identity.as_deref()).map(Identity::user);
+        let user = extra.and_then(|extra| extra.about.identity.as_deref()).map(Identity::user);
         ConnectionInfo {
             id: PeerId { worker: self.context.worker, key },
             kind: slot.session.kind(),
             user: user.map(str::to_owned),
             address: slot.stream.peer_addr().ok().filter(|_| !slot.is_local),
-            forwarded_for: extra.and_then(|extra| extra.client),
+            forwarded_for: extra.and_then(|extra| extra.about.client),
             age: now.since(slot.session.since()),
             queued: slot.session.queued(),
         }
