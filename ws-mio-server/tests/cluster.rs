@@ -80,9 +80,14 @@ fn join(program: &Program, target: &str) -> (Tab, Value) {
     (tab, joined)
 }
 
-fn api(program: &Program, path: &str) -> Value {
+/// The key of the API, as the banner has it.
+fn key(program: &Program) -> &str {
     let api = program.banner.iter().find(|line| line.contains("Authorization")).unwrap();
-    let key = api.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap();
+    api.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap()
+}
+
+fn api(program: &Program, path: &str) -> Value {
+    let key = key(program);
     let mut client = Client::connect(program.address());
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
@@ -146,12 +151,22 @@ fn rooms_are_the_same_on_all_nodes() {
     while to.frame().payload != b"last" {}
 }
 
-/// What is asked of those who run the server.
-fn admin(program: &Program, path: &str) -> Value {
+/// What is asked by those who run the server.
+fn admin(program: &Program, path: &str, body: Option<Value>) -> Value {
     let url = program.url("admin").strip_prefix("http://").unwrap();
     let mut client = Client::connect(url.split('/').next().unwrap().parse().unwrap());
-    let host = "Host: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    client.write(format!("GET {path} HTTP/1.1\r\n{host}").as_bytes());
+    let host = "Host: 127.0.0.1\r\nConnection: close\r\n";
+    client.write(
+        match body.map(|body| body.to_string()) {
+            None => format!("GET {path} HTTP/1.1\r\n{host}\r\n").into_bytes(),
+            Some(body) => {
+                let head =
+                    format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+                format!("POST {path} HTTP/1.1\r\n{host}{head}\r\n\r\n{body}").into_bytes()
+            }
+        }
+        .as_slice(),
+    );
     let answer = String::from_utf8(client.rest()).unwrap();
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
@@ -200,7 +215,11 @@ fn every_node_knows_the_rooms_of_all() {
     Schema::read().check("api.room", &busy);
     assert_eq!((&busy["userCount"], &busy["id"], &busy["history"]), (&json!(2), &id, &json!(1)));
     assert_eq!(api(&third, "/api/rooms/nowhere")["code"], "not-found");
-    let all = admin(&third, "/admin/api/rooms");
+    // By such a node, too, members are told how many are there.
+    admin(&third, "/admin/api/notify", Some(json!({"room": "busy", "message": "hear"})));
+    let notice = alice.event("notification");
+    assert_eq!((&notice["message"], &notice["userCount"]), (&json!("hear"), &json!(2)));
+    let all = admin(&third, "/admin/api/rooms", None);
     Schema::read().check("admin.rooms", &all);
     assert_eq!((&all["scope"], &all["total"]), (&json!("cluster"), &json!(3)));
     assert_eq!((&all["rooms"][0]["here"], &all["rooms"][2]["here"]), (&json!(0), &json!(1)));
@@ -218,7 +237,7 @@ fn every_node_knows_the_rooms_of_all() {
     until("it is away", || third.get("/readyz").contains("503"));
     assert_eq!(api(&third, "/api/rooms")["code"], "busy");
     assert_eq!(api(&third, "/api/rooms/busy")["code"], "busy");
-    let here = admin(&third, "/admin/api/rooms");
+    let here = admin(&third, "/admin/api/rooms", None);
     Schema::read().check("admin.rooms", &here);
     assert_eq!(here["scope"], "node");
 }
@@ -332,4 +351,30 @@ fn the_commands_of_the_document_work_as_they_are() {
     };
     until("it is said", || output(asked[0]).contains("\"type\":\"ack\""));
     until("it is heard", || output(asked[1]).contains("\"content\":\"hello\""));
+}
+
+#[test]
+fn a_message_to_a_user_that_is_sent_again_is_known_to_the_node_that_was_asked() {
+    if !is_installed() {
+        return;
+    }
+    let redis = Redis::start();
+    let (one, other) = (node(&redis, &[]), node(&redis, &[]));
+    let (mut alice, _) = join(&one, "/chat/r?username=alice");
+    let send = |program: &Program, content: &str| {
+        let body = json!({"content": content, "clientId": "k"}).to_string();
+        let mut client = Client::connect(program.address());
+        let head = format!("Host: a\r\nContent-Length: {}\r\nConnection: close", body.len());
+        let head = format!("{head}\r\nAuthorization: Bearer {}", key(program));
+        let path = "/api/users/alice/messages";
+        client.write(format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}").as_bytes());
+        String::from_utf8(client.rest()).unwrap()
+    };
+    for _ in 0..2 {
+        assert!(send(&one, "once").contains("\"delivered\":1"));
+    }
+    // As the documents say: it reaches the tabs of all nodes, and each node has its own memory.
+    assert!(send(&other, "again").contains("\"delivered\":0"));
+    assert_eq!(alice.due("direct")["content"], "once");
+    assert_eq!(alice.due("direct")["content"], "again");
 }

@@ -6,8 +6,9 @@ use ws_mio_server::hub::{Id, Message, Page, People, Recovery, RoomInfo, Since};
 use ws_mio_server::store::{Store, StoreStats};
 use ws_mio_server::{CallId, CloseCode, Handle, PeerId, Shared};
 
+use super::others::NOTICE;
 use super::waiting::Waited;
-use super::{Rooms, lock};
+use super::{Rooms, Shard, lock};
 use crate::app::chat::wire::{self, Complaint};
 use crate::clock;
 
@@ -158,15 +159,24 @@ impl Rooms {
     /// The server is busy.
     pub(crate) fn notify_room(&self, room: &str, said: &str) -> Result<usize, Complaint> {
         self.has_room()?;
-        let now = clock::unix_millis();
         let shard = self.shard(room);
-        let people = shard.hub.people(room).people;
+        let text = Self::notice(&shard, room, said, clock::unix_millis());
         drop(shard);
-        let text = wire::system(said, people, now, "notification", None);
         self.deliver(room, &Shared::new(text.as_str()), None);
-        self.whisper(room, super::TEXT, text.as_bytes());
+        // Others say how many are there as they know it.
+        self.whisper(room, NOTICE, said.as_bytes());
         let shard = self.shard(room);
         Ok(shard.hub.room(room).map_or(0, |room| room.connections))
+    }
+
+    /// What is said in a room in the server's own name, with how many are there, as far as this node knows.
+    pub(super) fn notice(shard: &Shard, room: &str, said: &str, now: u64) -> String {
+        let seen = shard.node.as_ref().map(|node| node.seen_people(&shard.hub, room));
+        let people = match seen {
+            Some(seen) => seen.unwrap_or_default(),
+            None => shard.hub.people(room),
+        };
+        wire::system(said, people.people, now, "notification", None)
     }
 
     /// Tells a user something in the server's own name, in each room that it is in; how many connections there

@@ -11,6 +11,7 @@ use ws_mio_server::settings::cluster::ClusterSettings;
 use ws_mio_server::settings::rooms::RoomSettings;
 use ws_mio_server::{CloseCode, Message as Frame, PeerId, Shared};
 
+use super::others::NOTICE;
 use super::perform::Call;
 use super::{Answer, BINARY, Inner, Read, Rooms, Shard, TEXT, Told, lock};
 use crate::app::chat::wire::{self, Complaint, RETRY_AFTER};
@@ -291,6 +292,12 @@ impl Rooms {
                 Some((&TEXT, text)) => {
                     if let Ok(text) = str::from_utf8(text) {
                         self.deliver(&room, &Shared::new(text), None);
+                    }
+                }
+                Some((&NOTICE, said)) => {
+                    if let Ok(said) = str::from_utf8(said) {
+                        let text = Self::notice(shard, &room, said, now.unix);
+                        self.deliver(&room, &Shared::new(text.as_str()), None);
                     }
                 }
                 Some((&BINARY, bytes)) => {

@@ -13,6 +13,8 @@ use super::{Answer, Read, Rooms, Shard, Told};
 /// What a whisper begins with that is a text, or bytes, for all members here.
 pub(crate) const TEXT: u8 = b't';
 pub(crate) const BINARY: u8 = b'b';
+/// What one begins with that the server says in its own name.
+pub(super) const NOTICE: u8 = b'n';
 
 impl Rooms {
     /// Tells the members of a room, or of a relay, on other nodes something.
