@@ -14,6 +14,7 @@ mod cluster;
 mod engine;
 mod links;
 mod list;
+mod many;
 mod rooms;
 #[path = "../common/redis.rs"]
 mod server;
