@@ -215,6 +215,7 @@ fn every_node_knows_the_rooms_of_all() {
     Schema::read().check("api.room", &busy);
     assert_eq!((&busy["userCount"], &busy["id"], &busy["history"]), (&json!(2), &id, &json!(1)));
     assert_eq!(api(&third, "/api/rooms/nowhere")["code"], "not-found");
+    assert_eq!(api(&third, "/api/rooms?limit=1001")["code"], "malformed");
     // By such a node, too, members are told how many are there.
     admin(&third, "/admin/api/notify", Some(json!({"room": "busy", "message": "hear"})));
     let notice = alice.event("notification");

@@ -12,7 +12,7 @@ use ws_mio_server::{
 };
 
 use super::answers::{malformed, number, query};
-use super::api::{EVENTUAL, busiest, skip};
+use super::api::{EVENTUAL, busiest, limit, skip};
 use super::fields::Fields;
 use super::recent::MAX_DIRECT;
 use crate::app::FORBIDDEN;
@@ -113,7 +113,7 @@ impl Admin {
     }
 
     fn list(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        let (most, skip) = (number(call, "limit", 1..=10_000, 200)?, skip(call)?);
+        let (most, skip) = (limit(call, &self.rooms, 200)?, skip(call)?);
         if self.rooms.is_clustered() {
             return Ok(self.list_all(call, skip, most));
         }

@@ -103,7 +103,7 @@ impl Api {
     }
 
     fn list(&self, call: &Call<'_>) -> Result<Reply, Complaint> {
-        let (most, skip) = (number(call, "limit", 1..=10_000, 100)?, skip(call)?);
+        let (most, skip) = (limit(call, &self.rooms, 100)?, skip(call)?);
         if self.rooms.is_clustered() {
             let tell = later(call, &self.rooms, |(rooms, total): (Vec<Listed>, usize)| {
                 let rooms: Vec<_> = rooms.iter().map(listed).collect();
@@ -264,6 +264,12 @@ fn present(people: People) -> serde_json::Value {
 
 fn said(value: &serde_json::Value) -> Reply {
     Reply::Now(Answer::json(200, value.to_string()))
+}
+
+/// How many rooms a list is to have at most. Where there are several nodes, Redis tells no other of anything meanwhile.
+pub(super) fn limit(call: &Call<'_>, rooms: &Rooms, default: usize) -> Result<usize, Complaint> {
+    let most = if rooms.is_clustered() { 1_000 } else { 10_000 };
+    number(call, "limit", 1..=most, default)
 }
 
 /// How many rooms of a list to leave out.
