@@ -218,6 +218,29 @@ test("what is not of the room does not change how many are there", async () => {
   assert.deepEqual([a.chat.userCount, direct, system], [1, ["for you"], ["notification"]]);
 });
 
+test("what is kept nowhere has no id, and is nobody else's", async () => {
+  const { clock, server, join } = world();
+  const a = join("a");
+  await clock.pass(100);
+  a.chat.send("before");
+  await clock.pass(100);
+  const [member] = server.members;
+  const transient = { type: "message", username: "b", timestamp: server.timestamp(), transient: true };
+  server.receive = (from, text) => {
+    const { content, clientId } = JSON.parse(text);
+    from.tell({ ...transient, username: from.username, content, clientId });
+    return { type: "ack", clientId, transient: true };
+  };
+  const { delivered, clientId } = a.chat.send("mine");
+  await clock.pass(100);
+  assert.equal(await delivered, undefined);
+  member.tell({ ...transient, content: "theirs" });
+  await clock.pass(100);
+  assert.deepEqual(contents(a.messages), ["before", "mine", "theirs"]);
+  assert.deepEqual(a.messages.map(message => message.clientId).slice(1), [clientId, undefined]);
+  assert.equal(a.chat.lastId, "e1:1", "it comes back to what is kept");
+});
+
 test("a lost acknowledgement leads to a resend, which is stored once", async () => {
   for (const echoClientId of [true, false]) {
     const { clock, server, join } = world();

@@ -2,7 +2,7 @@
 import { Chat, SendError, type Events, type Message, type State } from "../../src/app/web/client.js";
 
 const chat = new Chat({ url: new URL("https://chat.example/"), room: "general", username: "지수", token: async () => "jwt", since: null });
-const stop: () => void = chat.on("message", ({ id, content }: Message) => console.log(id.length, content));
+const stop: () => void = chat.on("message", ({ id, content }: Message) => console.log(id?.length, content));
 chat.on("state", (state: State) => {
   // Only who waits has a next attempt.
   if (state.state === "waiting") console.log(state.retryAt - Date.now());
@@ -15,7 +15,7 @@ chat.on("joined", joined => console.log(joined.recovered, joined.missed));
 chat.on("massage", () => {});
 const heard: Array<keyof Events> = ["state", "joined", "message", "history", "typing", "system", "presence", "ack", "refused", "error", "direct", "other"];
 const { clientId, delivered } = chat.send("안녕");
-delivered.then((id: string) => console.log(clientId, id), (error: unknown) => error instanceof SendError && error.code);
+delivered.then((id: string | undefined) => console.log(clientId, id), (error: unknown) => error instanceof SendError && error.code);
 // @ts-expect-error A message is text.
 chat.send(7);
 chat.typing();

@@ -1,13 +1,15 @@
 /** A message of the room. */
 export interface Message {
-  /** `epoch:offset`: its place among the room's messages. */
-  id: string;
+  /** `epoch:offset`: its place among the room's messages; absent of what is `transient`. */
+  id?: string;
   username: string;
   content: string;
   /** ISO 8601. */
   timestamp: string;
   /** Of one's own messages: what {@link Chat.send} returned. */
   clientId?: string;
+  /** Only those on the same server get it, for the others can't be reached; it is kept nowhere. */
+  transient?: true;
 }
 
 /** What a joiner is told first. */
@@ -66,8 +68,8 @@ export interface Events {
   system: System;
   /** `users` is null where the server does not tell them, and has at most the first 100. */
   presence: { users: string[] | null; userCount: number };
-  /** An own message is stored. */
-  ack: { clientId: string; id: string };
+  /** An own message is stored; without an id, it is `transient`. */
+  ack: { clientId: string; id?: string };
   /** An own message will not be delivered. */
   refused: { clientId: string; content: string; code: string; message: string };
   error: Refusal;
@@ -140,9 +142,9 @@ export class Chat {
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void;
   /**
    * Sends a message, now or when there is a connection, again and again until it is acknowledged; the server stores
-   * it once. `delivered` comes to its id, or fails with a {@link SendError}; nobody has to look at it.
+   * it once. `delivered` comes to its id (to nothing, if it is `transient`), or fails with a {@link SendError}; nobody has to look at it.
    */
-  send(content: string): { clientId: string; delivered: Promise<string> };
+  send(content: string): { clientId: string; delivered: Promise<string | undefined> };
   /** To be called at every key. */
   typing(isTyping?: boolean): void;
   /** Does not wait for the next attempt; begins anew if the server had refused or one had left. */

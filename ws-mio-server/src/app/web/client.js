@@ -498,7 +498,8 @@ export class Chat {
   #ack(clientId, id) {
     const entry = this.#take(clientId);
     if (!entry) return;
-    this.#acknowledged.set(id, clientId);
+    // What is kept nowhere has none, and does not come twice.
+    if (id !== undefined) this.#acknowledged.set(id, clientId);
     if (this.#acknowledged.size > REMEMBERED) this.#acknowledged.delete(this.#acknowledged.keys().next().value);
     entry.settle(id);
     this.#emit("ack", { clientId, id });
