@@ -14,6 +14,8 @@
 //! - `rolling`: nodes behind nginx, as `ws-mio-server gen nginx` sets it up, are drained and started again, one after
 //!   the other, while members talk. Each comes back and recovers; nobody sees anything but code 1012; and no
 //!   second has more than twice as many returns as an average one.
+//! - `delay`: one message at a time, from a member on one node to one on another, in turns with `PUBLISH` on one connection of
+//!   Redis until it comes out of another.
 //! - `capacity`: what a message, a room and a node that does nothing cost Redis, by its own counters, and what they cost
 //!   the node.
 //! - `log`: the same without nodes, of what they ask of Redis alone: sizes of messages, nodes to a room, and rooms by the
@@ -36,6 +38,7 @@
 mod audit;
 mod capacity;
 mod crowd;
+mod delay;
 mod lease;
 mod ledger;
 mod log;
@@ -100,6 +103,7 @@ fn main() -> Result<ExitCode> {
         Mode::Audit => audit::run(&options, &mut cluster),
         Mode::Lease => lease::run(&options, &mut cluster),
         Mode::Rolling => rolling::run(&options, &mut cluster),
+        Mode::Delay => delay::run(&options, &mut cluster),
         Mode::Capacity | Mode::Log => capacity::run(&options, &mut cluster),
     };
     cluster.folder.keep = !matches!(found, Ok(0));

@@ -11,6 +11,7 @@ pub(super) enum Mode {
     Audit,
     Lease,
     Rolling,
+    Delay,
     Capacity,
     Log,
 }
@@ -77,6 +78,7 @@ impl Options {
                 "audit" => options.mode = Mode::Audit,
                 "lease" => options.mode = Mode::Lease,
                 "rolling" => options.mode = Mode::Rolling,
+                "delay" => options.mode = Mode::Delay,
                 "log" => options.mode = Mode::Log,
                 "capacity" => options.mode = Mode::Capacity,
                 "--calm" => options.has_troubles = false,
