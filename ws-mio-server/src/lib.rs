@@ -38,6 +38,10 @@ pub mod backplane;
 mod bucket;
 mod builder;
 mod census;
+#[cfg(not(feature = "_fuzzing"))]
+mod clock;
+#[cfg(feature = "_fuzzing")]
+#[path = "simulation/clock.rs"]
 mod clock;
 mod context;
 mod cork;
@@ -75,6 +79,9 @@ mod session;
 #[cfg(feature = "_settings")]
 pub mod settings;
 mod shared;
+#[cfg(feature = "_fuzzing")]
+#[doc(hidden)]
+pub mod simulation;
 mod slow;
 mod start_error;
 #[cfg(feature = "store")]

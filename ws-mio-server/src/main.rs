@@ -1,6 +1,7 @@
 //! The server as one command, and a client beside it: see `ws-mio-server --help`.
 
 mod app;
+mod chance;
 mod cli;
 mod clock;
 mod connect;

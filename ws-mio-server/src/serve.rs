@@ -8,6 +8,7 @@ use ws_mio_server::store::Options;
 use ws_mio_server::{Adopted, Builder, Page, Server, StartError};
 
 use crate::app::{Admin, Api, Chat, Echo, Keys, Poll, Relay, Rooms, Sse, made, make_none, web};
+use crate::chance::entropy;
 use crate::clock::Clock;
 use crate::{log, passed, signals};
 
@@ -83,12 +84,6 @@ fn open_rooms(settings: &Settings) -> Result<Rooms, String> {
 
 fn epoch() -> Result<Epoch, String> {
     entropy().map(Epoch::from_entropy)
-}
-
-fn entropy() -> Result<u64, String> {
-    let mut entropy = [0; 8];
-    getrandom::fill(&mut entropy).map_err(|error| format!("no random numbers: {error}"))?;
-    Ok(u64::from_le_bytes(entropy))
 }
 
 /// The server before it is bound.

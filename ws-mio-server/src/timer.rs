@@ -82,6 +82,12 @@ impl<T> Wheel<T> {
         Some(entries.into_iter().flatten())
     }
 
+    /// How many entries there are, those included that mean nothing any more.
+    #[cfg(feature = "_fuzzing")]
+    pub(crate) fn len(&self) -> usize {
+        self.slots.iter().map(Vec::len).sum()
+    }
+
     /// How long until something may be due.
     pub(crate) fn timeout(&self, now: Instant) -> Option<Duration> {
         let due = self.next_filled()?.saturating_mul(TICK_MILLIS);

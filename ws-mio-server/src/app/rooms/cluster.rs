@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use ws_mio_server::backplane::redis::{Options, Redis};
 use ws_mio_server::backplane::wire::{Event, Push, Request, RoomList};
-use ws_mio_server::backplane::{Act, Directory, Engine, Lease, Node, Now, Out, Policy, Settings};
+use ws_mio_server::backplane::{
+    Act, Directory, Engine, Lease, Node, Now, OnEvent, Out, Policy, Settings,
+};
 use ws_mio_server::hub::{Effect, Epoch, Hub, Publish, Welcome};
 use ws_mio_server::settings::cluster::ClusterSettings;
 use ws_mio_server::settings::rooms::RoomSettings;
@@ -94,7 +96,7 @@ impl Drop for Cluster {
 }
 
 impl Rooms {
-    /// Rooms that this node shares with others. `entropy` is drawn at random.
+    /// Rooms that this node shares with others by Redis. `entropy` is drawn at random.
     ///
     /// # Errors
     /// The system has no thread for it.
@@ -102,6 +104,22 @@ impl Rooms {
         settings: RoomSettings,
         cluster: &ClusterSettings,
         entropy: u64,
+    ) -> std::io::Result<Self> {
+        Self::share_by(settings, cluster, entropy, |on_event| {
+            let options = Options { prefix: cluster.prefix.clone(), ..Options::default() };
+            Ok(Box::new(Redis::start(&cluster.target, &options, on_event)?))
+        })
+    }
+
+    /// The same by whatever engine is started.
+    ///
+    /// # Errors
+    /// It can't be.
+    pub(crate) fn share_by(
+        settings: RoomSettings,
+        cluster: &ClusterSettings,
+        entropy: u64,
+        start: impl FnOnce(OnEvent) -> std::io::Result<Box<dyn Engine>>,
     ) -> std::io::Result<Self> {
         let epoch = Epoch::from_entropy(entropy);
         let name = format!("{}.{epoch}", cluster.name.as_deref().unwrap_or("node"));
@@ -116,10 +134,9 @@ impl Rooms {
         let shared = Cluster::new(cluster, &name, entropy);
         let these = Self::with_store(settings, epoch, None, None, Some(shared));
         let _ = rooms.set(Arc::downgrade(&these.0));
-        let options = Options { prefix: cluster.prefix.clone(), ..Options::default() };
-        let engine = Redis::start(&cluster.target, &options, Box::new(on_event))?;
+        let engine = start(Box::new(on_event))?;
         if let Some(cluster) = &these.0.cluster {
-            let _ = cluster.engine.set(Box::new(engine));
+            let _ = cluster.engine.set(engine);
         }
         Ok(these)
     }

@@ -15,7 +15,7 @@ mod waiting;
 mod watch;
 
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ws_mio_server::backplane::Node;
@@ -28,6 +28,7 @@ use ws_mio_server::store::Store;
 use ws_mio_server::{Handle, Identity, PeerId, Shared};
 
 use crate::app::chat::wire::{self, Complaint};
+use crate::chance::RandomState;
 use crate::clock;
 pub(crate) use ask::Read;
 use cluster::Cluster;
@@ -257,7 +258,7 @@ impl Rooms {
 
     /// Lets go those who have waited long enough, and drops what is too old in some of the rooms: `turn` after
     /// `turn`, in all.
-    fn tick(&self, turn: usize) {
+    pub(crate) fn tick(&self, turn: usize) {
         let Inner { shards, .. } = &*self.0;
         for shard in shards.iter() {
             let calls = lock(shard).waiting.expire(clock::unix_millis());

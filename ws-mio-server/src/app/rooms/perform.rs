@@ -81,6 +81,7 @@ impl Rooms {
                 users.truncate(NAMED - 1);
                 users.push(user);
             }
+            users.sort_unstable();
             users
         });
         let (position, people) = (*position, *people);
