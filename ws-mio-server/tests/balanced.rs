@@ -64,11 +64,11 @@ impl Member {
         self.saying = Some(content.to_owned());
     }
 
-    /// Hears what is said up to this, each message behind the one before. How often it was closed meanwhile, and
-    /// came back.
+    /// Hears what is said up to this, each message behind the one before, and that it was acknowledged, if it has said it
+    /// itself. How often it was closed meanwhile, and came back.
     fn hear(&mut self, content: &str, proxy: SocketAddr) -> usize {
-        let mut closed = 0;
-        loop {
+        let (mut closed, mut is_heard) = (0, false);
+        while !is_heard || self.saying.as_deref() == Some(content) {
             let frame = self.client.frame();
             if frame.start == CLOSE {
                 assert_eq!(frame.code(), 1012, "{}", self.name);
@@ -85,14 +85,13 @@ impl Member {
                     let next = format!("{epoch}:{}", offset.parse::<u64>().unwrap() + 1);
                     assert_eq!(text["id"], *next, "{} is at {}: {text}", self.name, self.last);
                     self.last = next;
-                    if text["content"] == content {
-                        return closed;
-                    }
+                    is_heard |= text["content"] == content;
                 }
                 "system" | "history" => {}
                 _ => panic!("{}: {text}", self.name),
             }
         }
+        closed
     }
 
     /// Whether its connection has ended; nothing else may have come.
