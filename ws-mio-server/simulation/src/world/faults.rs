@@ -69,7 +69,7 @@ impl World {
                 }
                 self.log.lock().unwrap().restart((!is_empty).then_some(0));
             }
-            Fault::LosePush { node } => self.log.lock().unwrap().lose_push(node),
+            Fault::LosePush { node } => self.servers[node].losses += 3,
         }
     }
 
@@ -163,7 +163,13 @@ impl World {
                     None
                 }
                 1 if replies => log.reply(node),
-                2 if pushes => log.push(node),
+                2 if pushes => {
+                    if self.servers[node].losses > 0 {
+                        self.servers[node].losses -= 1;
+                        log.lose_push(node);
+                    }
+                    log.push(node)
+                }
                 _ => None,
             }
         } else {
@@ -184,7 +190,7 @@ impl World {
         self.paused_until = now;
         for node in 0..self.servers.len() {
             let server = &mut self.servers[node];
-            (server.frozen_until, server.unlinked_until) = (now, now);
+            (server.frozen_until, server.unlinked_until, server.losses) = (now, now, 0);
             self.enough(node);
         }
         for line in &mut self.lines {

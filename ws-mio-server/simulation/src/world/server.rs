@@ -48,6 +48,8 @@ pub(super) struct Server {
     pub(super) is_linked: bool,
     pub(super) is_link_due: bool,
     pub(super) ticks: usize,
+    /// How many of the next pushes are lost, if they are messages.
+    pub(super) losses: u32,
     pub(super) told: Told,
 }
 
@@ -145,6 +147,7 @@ impl Server {
             is_linked: false,
             is_link_due: false,
             ticks: 0,
+            losses: 0,
             told: Told::default(),
         }
     }
