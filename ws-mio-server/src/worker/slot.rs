@@ -15,7 +15,7 @@ use crate::id::Key;
 use crate::mailbox::Publication;
 use crate::outbox::{BATCH, Worth};
 use crate::recording::Recording;
-use crate::session::{Read, Session};
+use crate::session::{HIGH_WATER, Read, Session};
 use crate::system::{Stream, System};
 use crate::timer::{Tick, Wheel};
 
@@ -263,7 +263,8 @@ impl<S: Stream> Slot<S> {
         }
         if self.session.queued() > context.patiences.least {
             let limit = usize::try_from(context.settings.max_message).unwrap_or(usize::MAX);
-            let own = self.session.patience(context).max_queued.saturating_add(1);
+            // It was read from with so much in its queue: what it then asks for is no fault of its own.
+            let own = self.session.patience(context).max_queued.max(HIGH_WATER).saturating_add(1);
             self.session.hold_below(limit.saturating_add(own), context);
         }
         Ok(())
