@@ -85,7 +85,7 @@ impl<T> Wheel<T> {
     /// How many entries there are, those included that mean nothing any more.
     #[cfg(feature = "_fuzzing")]
     pub(crate) fn len(&self) -> usize {
-        self.slots.iter().map(Vec::len).sum()
+        self.slots.iter().flatten().map(Vec::len).sum()
     }
 
     /// How long until something may be due.
