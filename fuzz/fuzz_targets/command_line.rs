@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use cli::{Cli, Command};
 
-#[allow(dead_code, reason = "what is parsed is not done")]
+#[allow(dead_code, unused_imports, reason = "what is parsed is not done")]
 #[path = "../../ws-mio-server/src/cli/mod.rs"]
 mod cli;
 #[allow(dead_code, reason = "nobody connects")]
