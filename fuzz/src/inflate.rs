@@ -12,12 +12,17 @@ use ws_proto::{Client, Config, Connection, Error, Event, Input, Scratch};
 /// What ends a message's data, and does not go over the wire (RFC 7692 §7.2.2).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// `messages`: the data of compressed messages, one after the other. With `takeover` they share their window.
+/// How much the other inflater may write at once.
+const ROOM: usize = 1024;
+
+/// `messages`: the data of compressed messages, one after the other, which share their window if the lowest bit of `flags`
+/// is set; the highest four: how often `limit` is halved, for what is inflated to little is done with soon.
 ///
 /// What we inflate is what they inflate; data that they find broken we do, too; over the limit is what is over it.
 /// We alone find fault with data that stops within a block (§7.2.1), for they can't tell.
-pub fn inflate(takeover: bool, limit: u16, messages: &[&[u8]]) {
-    let limit = u64::from(limit).max(1);
+pub fn inflate(flags: u8, limit: u16, messages: &[&[u8]]) {
+    let takeover = flags & 1 == 1;
+    let limit = u64::from(limit >> (flags >> 4)).max(1);
     let context = Context { takeover, ..Context::default() };
     let agreement = Agreement { sent: context, received: context };
     let config = Config { max_message: limit, ..Config::default() };
@@ -107,7 +112,9 @@ impl Other {
         let (mut rest, mut inflated) = (&whole[..], Vec::new());
         loop {
             let at = self.window.len();
-            let room = usize::try_from(limit).unwrap_or(usize::MAX) + 1 - inflated.len();
+            let left = usize::try_from(limit).unwrap_or(usize::MAX) + 1 - inflated.len();
+            // By and by, as most of it is never used.
+            let room = left.min(ROOM);
             self.window.resize(at + room, 0);
             let (status, read, written) =
                 decompress(&mut self.state, rest, &mut self.window, at, FLAGS);
@@ -122,6 +129,7 @@ impl Other {
                         return (inflated, false);
                     }
                 }
+                TINFLStatus::HasMoreOutput if written < left => {}
                 TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {
                     return (inflated, false);
                 }

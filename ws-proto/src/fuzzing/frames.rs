@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Seen, cut, reference};
+use super::{Seen, cut_mut, reference};
 use crate::handshake::Agreed;
 use crate::{
     Client, CloseCode, Config, Connection, Error, Event, Framed, Input, Kind, Message, Part, Pongs,
@@ -28,40 +28,65 @@ enum Sends {
     After(u8),
 }
 
+/// What one read is compared with, beside the reference: one thing for each input, as all of them take four times as long,
+/// and the fuzzer comes back with the same bytes for the others.
+#[derive(Clone, Copy)]
+enum Beside {
+    /// Reads of these sizes.
+    Split,
+    /// The same, by a host that sends what is owed later.
+    Lazily,
+    /// The other end, which says again what was read.
+    Again,
+    /// Reads of these sizes, of messages with their frames.
+    Framed,
+}
+
 /// The lowest bits of `flags`: a client, the automatic pongs off, no limit to messages. The others
 /// tell after which reads a lazy host sends.
 pub fn frames(flags: u8, limit: u16, sizes: [u8; 4], bytes: &[u8]) {
+    // Of all the numbers, so that each goes with everything.
+    let [high, low] = limit.to_be_bytes();
+    let beside = match sizes.iter().fold(high ^ low ^ flags >> 3, |all, size| all ^ size) & 3 {
+        0 => Beside::Split,
+        1 => Beside::Lazily,
+        2 => Beside::Again,
+        _ => Beside::Framed,
+    };
     let config = Config {
         max_message: if flags & 4 == 0 { limit.into() } else { u64::MAX },
         pongs: if flags & 2 == 0 { Pongs::Automatic } else { Pongs::Manual },
     };
     if flags & 1 == 0 {
         let server = || Connection::new(Server, config, Agreed::elsewhere());
-        check(server, config, Sends::After(flags >> 3), sizes, bytes);
-        let peer = Connection::new(Client(|| [1, 2, 3, 4]), config, Agreed::elsewhere());
-        again(server(), peer, bytes);
-        check_framed(server, sizes, bytes);
+        let whole = check(server, config, bytes);
+        match beside {
+            Beside::Split => split(server(), &whole, sizes, bytes),
+            Beside::Lazily => lazily(server(), &whole, flags >> 3, sizes, bytes),
+            Beside::Again => {
+                let peer = Connection::new(Client(|| [1, 2, 3, 4]), config, Agreed::elsewhere());
+                again(whole.seen, peer);
+            }
+            Beside::Framed => check_framed(server, whole, sizes, bytes),
+        }
     } else {
         let keys = || [0x37, 0xfa, 0x21, 0x3d];
         let client = || Connection::new(Client(keys), config, Agreed::elsewhere());
-        check(client, config, Sends::After(flags >> 3), sizes, bytes);
-        again(client(), Connection::new(Server, config, Agreed::elsewhere()), bytes);
+        let whole = check(client, config, bytes);
+        match beside {
+            Beside::Split | Beside::Framed => split(client(), &whole, sizes, bytes),
+            Beside::Lazily => lazily(client(), &whole, flags >> 3, sizes, bytes),
+            Beside::Again => {
+                let peer = Connection::new(Server, config, Agreed::elsewhere());
+                again(whole.seen, peer);
+            }
+        }
     }
 }
 
-fn check<R: Role>(
-    connection: impl Fn() -> Connection<R>,
-    config: Config,
-    lazily: Sends,
-    sizes: [u8; 4],
-    bytes: &[u8],
-) {
-    let whole = run(connection(), [bytes].into_iter(), Sends::Eagerly);
-    let split = run(connection(), cut(bytes, &sizes), Sends::Eagerly);
-    assert_eq!(whole, split, "a split shows");
-    let lazy = run(connection(), cut(bytes, &sizes), lazily);
-    assert_eq!((&whole.seen, whole.error), (&lazy.seen, lazy.error), "what is sent shows");
-
+/// One read, as the reference reads it.
+fn check<R: Role>(connection: impl Fn() -> Connection<R>, config: Config, bytes: &[u8]) -> Run {
+    let whole = run(connection(), bytes, &[], Sends::Eagerly);
     let expected = reference::read(bytes, R::READS_MASKED, config.max_message);
     assert_eq!(whole.seen, expected.seen);
     let code = whole.error.map(|error| error.close_code().get());
@@ -69,12 +94,21 @@ fn check<R: Role>(
     let ended = expected.failure.is_some() || matches!(whole.seen.last(), Some(Seen::Close(..)));
     assert_eq!(whole.state, if ended { State::Closed } else { State::Open });
     assert_eq!(whole.transport == Transport::Keep, !ended);
+    whole
 }
 
-/// What was read is the same when the other end says it again.
-fn again<R: Role, P: Role>(conn: Connection<R>, mut peer: Connection<P>, bytes: &[u8]) {
-    let config = Config { max_message: u64::MAX, ..Config::default() };
-    let mut seen = run(conn, [bytes].into_iter(), Sends::Eagerly).seen;
+fn split<R: Role>(conn: Connection<R>, whole: &Run, sizes: [u8; 4], bytes: &[u8]) {
+    let split = run(conn, bytes, &sizes, Sends::Eagerly);
+    assert_eq!(*whole, split, "a split shows");
+}
+
+fn lazily<R: Role>(conn: Connection<R>, whole: &Run, bits: u8, sizes: [u8; 4], bytes: &[u8]) {
+    let lazy = run(conn, bytes, &sizes, Sends::After(bits));
+    assert_eq!((&whole.seen, whole.error), (&lazy.seen, lazy.error), "what is sent shows");
+}
+
+/// What an end has read is the same when the other end says it again.
+fn again<P: Role>(mut seen: Vec<Seen>, mut peer: Connection<P>) {
     // A Close frame without a code can't be asked for.
     seen.pop_if(|seen| matches!(seen, Seen::Close(None, _)));
     let mut wire = Vec::new();
@@ -95,14 +129,18 @@ fn again<R: Role, P: Role>(conn: Connection<R>, mut peer: Connection<P>, bytes: 
         };
         said.expect("what came can be said");
     }
-    let heard = reference::read(&wire, R::READS_MASKED, config.max_message);
+    let heard = reference::read(&wire, !P::READS_MASKED, u64::MAX);
     assert_eq!((heard.seen, heard.failure, heard.rest), (seen, None, 0), "it is not what came");
 }
 
 /// Messages with a frame around them against those without.
-fn check_framed(server: impl Fn() -> Connection<Server>, sizes: [u8; 4], bytes: &[u8]) {
-    let mut plain = run(server(), cut(bytes, &sizes), Sends::Eagerly);
-    let mut framed = run_framed(server(), cut(bytes, &sizes));
+fn check_framed(
+    server: impl Fn() -> Connection<Server>,
+    mut plain: Run,
+    sizes: [u8; 4],
+    bytes: &[u8],
+) {
+    let mut framed = run_framed(server(), bytes, &sizes);
     // Of text that goes wrong no valid beginning is handed out where a whole message was looked for.
     for Run { seen, error, .. } in [&mut plain, &mut framed] {
         let is_text =
@@ -114,14 +152,14 @@ fn check_framed(server: impl Fn() -> Connection<Server>, sizes: [u8; 4], bytes: 
     assert_eq!(plain, framed, "a frame shows");
 }
 
-fn run_framed<'b>(mut conn: Connection<Server>, reads: impl Iterator<Item = &'b [u8]>) -> Run {
+fn run_framed(mut conn: Connection<Server>, bytes: &[u8], sizes: &[u8]) -> Run {
     let (mut seen, mut error, mut sent) = (Vec::new(), None, Vec::new());
     // How it is asked for one event after the other.
     let mut turn = 0_u8;
-    for read in reads {
-        let mut read = read.to_vec();
+    let (mut expected, mut bytes) = (Vec::new(), bytes.to_vec());
+    for read in cut_mut(&mut bytes, sizes) {
         let mut scratch = Scratch::new();
-        let mut input = Input::new(&mut read, &mut scratch);
+        let mut input = Input::new(read, &mut scratch);
         let mut behind = None;
         loop {
             turn = turn.wrapping_add(1);
@@ -131,7 +169,7 @@ fn run_framed<'b>(mut conn: Connection<Server>, reads: impl Iterator<Item = &'b 
                 _ => conn.next_framed(&mut input),
             };
             if let Some(Framed { message, frame }) = framed {
-                let mut expected = Vec::new();
+                expected.clear();
                 let mut server = Connection::new(Server, Config::default(), Agreed::elsewhere());
                 server.send(message, true, &mut expected).expect("a Vec is never full");
                 assert_eq!(frame, expected);
@@ -142,12 +180,12 @@ fn run_framed<'b>(mut conn: Connection<Server>, reads: impl Iterator<Item = &'b 
                     Message::Text(data) => Event::Text(Part { data, first, last }),
                     Message::Binary(data) => Event::Binary(Part { data, first, last }),
                 };
-                Seen::of(event).push_to(&mut seen);
+                Seen::note(event, &mut seen);
                 continue;
             }
             behind = None;
             match conn.next_event(&mut input) {
-                Ok(Some(event)) => Seen::of(event).push_to(&mut seen),
+                Ok(Some(event)) => Seen::note(event, &mut seen),
                 Ok(None) => break,
                 Err(found) => assert_eq!(error.replace(found), None, "a second error"),
             }
@@ -161,23 +199,19 @@ fn run_framed<'b>(mut conn: Connection<Server>, reads: impl Iterator<Item = &'b 
 }
 
 /// Reads everything, and sends what is owed as `sends` says, and at the end.
-fn run<'b, R: Role>(
-    mut conn: Connection<R>,
-    reads: impl Iterator<Item = &'b [u8]>,
-    sends: Sends,
-) -> Run {
+fn run<R: Role>(mut conn: Connection<R>, bytes: &[u8], sizes: &[u8], sends: Sends) -> Run {
     let (mut seen, mut error, mut sent) = (Vec::new(), None, Vec::new());
-    for (n, read) in reads.enumerate() {
-        let mut read = read.to_vec();
+    let mut bytes = bytes.to_vec();
+    for (n, read) in cut_mut(&mut bytes, sizes).enumerate() {
         // A frame takes two bytes at least, and a violation may stand behind the last event.
         let mut left = read.len() + 1;
         let mut scratch = Scratch::new();
-        let mut input = Input::new(&mut read, &mut scratch);
+        let mut input = Input::new(read, &mut scratch);
         loop {
             match conn.next_event(&mut input) {
                 Ok(Some(event)) => {
                     left = left.checked_sub(1).expect("more events than bytes");
-                    Seen::of(event).push_to(&mut seen);
+                    Seen::note(event, &mut seen);
                 }
                 Ok(None) => break,
                 Err(found) => assert_eq!(error.replace(found), None, "a second error"),

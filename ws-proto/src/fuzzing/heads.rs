@@ -1,6 +1,5 @@
 //! Heads as raw bytes: every split of them against one read, and what is made of those that end.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use super::cut;
@@ -53,12 +52,13 @@ fn end(reader: HeadReader, sizes: [u8; 4], bytes: &[u8]) -> Option<usize> {
     let whole = whole_reader.end(bytes);
     assert_eq!(whole_reader.end(bytes), whole, "it is final");
 
-    let (mut split_reader, mut seen) = (reader, 0);
+    let (mut split_reader, mut come, mut seen) = (reader, Vec::with_capacity(bytes.len()), 0);
     let mut split = Ok(None);
     for read in cut(bytes, &sizes) {
         // What was looked at is not looked at again.
-        let come = [&vec![0; seen][..], read].concat();
+        come[seen..].fill(0);
         seen = come.len();
+        come.extend(read);
         split = split_reader.end(&come);
         if split != Ok(None) {
             break;

@@ -2,17 +2,17 @@
 
 use alloc::vec::Vec;
 
-use super::{Seen, cut};
+use super::{Seen, cut, cut_mut};
 use crate::deflate::{Agreement, Context, Inflater};
 use crate::frame::{Header, Opcode, RSV1};
 use crate::handshake::Agreed;
-use crate::{Client, Config, Connection, Error, Input, Kind, Scratch};
+use crate::{Client, Config, Connection, Error, Event, Input, Kind, Scratch};
 
 /// More than an inflater hands out at a time, with what a code point lacks.
 const MOST: usize = 16 * 1024 + 3;
 
-/// The lowest bits of `flags`: text, context taken over, a second message of the same data. `data` is a
-/// message's payload, in fragments of `sizes[0]` and `sizes[1]`; the reads are of `sizes[2]` and `sizes[3]`.
+/// The lowest bits of `flags`: text, context taken over, a second message of the same data; the highest four: how
+/// often `limit` is halved, for what is inflated to little is done with soon. `data` is a message's payload, in fragments of `sizes[0]` and `sizes[1]`; the reads are of `sizes[2]` and `sizes[3]`.
 pub fn inflate(flags: u8, limit: u16, sizes: [u8; 4], data: &[u8]) {
     let kind = if flags & 1 == 0 { Kind::Binary } else { Kind::Text };
     let context = Context { takeover: flags & 2 != 0, ..Context::default() };
@@ -21,9 +21,9 @@ pub fn inflate(flags: u8, limit: u16, sizes: [u8; 4], data: &[u8]) {
         bytes.extend(message(kind, &sizes[..2], data));
     }
     bytes.extend(b"\x82\x02ok");
-    let limit = u64::from(limit).max(2);
-    let whole = run(context, limit, [&bytes[..]].into_iter());
-    let split = run(context, limit, cut(&bytes, &sizes[2..]));
+    let limit = u64::from(limit >> (flags >> 4)).max(2);
+    let whole = run(context, limit, &bytes, &[]);
+    let split = run(context, limit, &bytes, &sizes[2..]);
     assert_eq!(whole, split, "a split shows");
     let (seen, error) = whole;
     for seen in &seen {
@@ -61,28 +61,31 @@ fn message(kind: Kind, sizes: &[u8], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn run<'b>(
+fn run(
     context: Context,
     max_message: u64,
-    reads: impl Iterator<Item = &'b [u8]>,
+    bytes: &[u8],
+    sizes: &[u8],
 ) -> (Vec<Seen>, Option<Error>) {
     let agreed = Agreed::elsewhere().with_deflate(Agreement { sent: context, received: context });
     let config = Config { max_message, ..Config::default() };
     let mut conn = Connection::new(Client(|| [0; 4]), config, agreed);
     let mut inflater = Inflater::new(context);
     let (mut seen, mut error) = (Vec::new(), None);
-    for read in reads {
-        let mut read = read.to_vec();
+    let mut bytes = bytes.to_vec();
+    for read in cut_mut(&mut bytes, sizes) {
         let mut scratch = Scratch::new();
-        let mut input = Input::new(&mut read, &mut scratch);
+        let mut input = Input::new(read, &mut scratch);
         loop {
             match conn.next_event_inflated(&mut input, &mut inflater) {
                 Ok(Some(event)) => {
-                    let event = Seen::of(event);
-                    if let Seen::Data { bytes, .. } = &event {
-                        assert!(bytes.len() <= MOST, "a part is larger than the inflater's memory");
-                    }
-                    event.push_to(&mut seen);
+                    let len = match &event {
+                        Event::Text(part) => part.data.len(),
+                        Event::Binary(part) => part.data.len(),
+                        _ => 0,
+                    };
+                    assert!(len <= MOST, "a part is larger than the inflater's memory");
+                    Seen::note(event, &mut seen);
                 }
                 Ok(None) => break,
                 Err(found) => assert_eq!(error.replace(found), None, "a second error"),

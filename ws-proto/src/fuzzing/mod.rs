@@ -60,6 +60,25 @@ impl Seen {
         }
     }
 
+    /// Appends what `event` tells.
+    fn note(event: Event<'_>, log: &mut Vec<Self>) {
+        let (same, more, last) = match &event {
+            Event::Text(Part { data, first: false, last }) => (Kind::Text, data.as_bytes(), *last),
+            Event::Binary(Part { data, first: false, last }) => (Kind::Binary, *data, *last),
+            _ => return Self::of(event).push_to(log),
+        };
+        match log.last_mut() {
+            // Most parts come here: they are copied but once.
+            Some(Self::Data { kind, bytes, last: ended @ false, .. }) => {
+                assert!(!more.is_empty() || last, "an empty part in the middle of a message");
+                assert_eq!(*kind, same, "a message of two kinds");
+                bytes.extend(more);
+                *ended = last;
+            }
+            _ => Self::of(event).push_to(log),
+        }
+    }
+
     /// Appends `next`; parts of a message that come one right after the other become one, as where
     /// they are cut depends on the reads.
     fn push_to(self, log: &mut Vec<Self>) {
@@ -77,15 +96,28 @@ impl Seen {
     }
 }
 
-/// Cuts `bytes` into reads of these sizes, again and again; 0 stands for 256.
-fn cut<'b>(bytes: &'b [u8], sizes: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
-    let mut sizes =
-        sizes.iter().map(|&size| if size == 0 { 256 } else { usize::from(size) }).cycle();
-    let mut rest = bytes;
+/// Cuts `bytes` into reads of these sizes, again and again; 0 stands for 256, and no sizes for one read.
+fn cut<'b>(bytes: &'b [u8], sizes: &[u8]) -> impl Iterator<Item = &'b [u8]> {
+    let (mut rest, mut sizes) = (bytes, lengths(sizes));
     core::iter::from_fn(move || {
-        let size = sizes.next().unwrap_or(1).min(rest.len());
+        let size = sizes.next().unwrap_or(usize::MAX).min(rest.len());
         let (read, behind) = rest.split_at(size);
         rest = behind;
         (!read.is_empty()).then_some(read)
     })
+}
+
+/// The same for bytes that may be changed.
+fn cut_mut<'b>(bytes: &'b mut [u8], sizes: &[u8]) -> impl Iterator<Item = &'b mut [u8]> {
+    let (mut rest, mut sizes) = (bytes, lengths(sizes));
+    core::iter::from_fn(move || {
+        let size = sizes.next().unwrap_or(usize::MAX).min(rest.len());
+        let (read, behind) = core::mem::take(&mut rest).split_at_mut(size);
+        rest = behind;
+        (!read.is_empty()).then_some(read)
+    })
+}
+
+fn lengths(sizes: &[u8]) -> impl Iterator<Item = usize> {
+    sizes.iter().map(|&size| if size == 0 { 256 } else { usize::from(size) }).cycle()
 }
