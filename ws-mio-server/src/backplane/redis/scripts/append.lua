@@ -21,7 +21,7 @@ local RECENT, RECENT_AGE = 128, 300000
 local WEEK = 604800000
 
 -- Lua would write large numbers with an exponent.
-local function text(number) return string.format('%.0f', number) end
+local function text(number) return string.format('%d', number) end
 
 local known = redis.call('HMGET', room, 'e', 'l', 'r', 'f', 'w', 't', 'x')
 local epoch, last = known[1], tonumber(known[2]) or 0
@@ -54,15 +54,13 @@ else
   bytes = bytes + #body
 end
 
-local refresh = not expires or at < expires or at - expires > age / 8
-local lifetime = text(age + age / 8 + 1000)
-local lifetime_of_names = text(math.max(age, RECENT_AGE) * 9 / 8 + 1000)
-if refresh then
+local function lifetime_of_names() return text(math.max(age, RECENT_AGE) * 9 / 8 + 1000) end
+if not expires or at < expires or at - expires > age / 8 then
   -- All that was there has expired.
   if keep > 0 and redis.call('XLEN', log) == 1 then first, bytes, oldest = offset, #body, at end
-  redis.call('PEXPIRE', log, lifetime)
-  redis.call('PEXPIRE', keys, lifetime_of_names)
-  redis.call('PEXPIRE', sent, lifetime_of_names)
+  redis.call('PEXPIRE', log, text(age + age / 8 + 1000))
+  redis.call('PEXPIRE', keys, lifetime_of_names())
+  redis.call('PEXPIRE', sent, lifetime_of_names())
   redis.call('HSET', room, 'x', ARGV[5])
   redis.call('PEXPIRE', room, text(age + age / 8 + WEEK))
 end
@@ -95,8 +93,8 @@ if name ~= '' then
   redis.call('HSET', keys, name, digest .. id)
   local count = redis.call('RPUSH', sent, id .. ' ' .. ARGV[5] .. ' ' .. name)
   if count == 1 then
-    redis.call('PEXPIRE', keys, lifetime_of_names)
-    redis.call('PEXPIRE', sent, lifetime_of_names)
+    redis.call('PEXPIRE', keys, lifetime_of_names())
+    redis.call('PEXPIRE', sent, lifetime_of_names())
   elseif count % 16 == 0 then
     local gone = {}
     for _, item in ipairs(redis.call('LRANGE', sent, 0, 63)) do
