@@ -1,14 +1,20 @@
-//! What a session has of one server.
+//! What a session has of its servers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use redis::Connection;
 
 use super::connect::{Address, reason_of, shown};
 use super::encode::{Encoder, command};
 use super::listener::{Change, Changes};
-use crate::backplane::wire::Request;
+use super::names::slot_of_room;
+use super::queue::weight;
+use crate::backplane::wire::{Ask, Request};
+
+/// How large a request may be that is sent at once, in bytes as they are counted. The system holds more for each connection.
+const AT_ONCE: usize = 4096;
 
 /// A command whose answer has not come.
 #[derive(Debug)]
@@ -67,5 +73,75 @@ impl Link {
     /// Why the link is lost.
     pub(super) fn lost(&self, why: &str) -> String {
         format!("{}: {why}", shown(&self.address))
+    }
+}
+
+/// The links to all servers, and which slots each has.
+pub(super) struct Links {
+    encoder: Arc<Encoder>,
+    pub(super) all: Vec<Link>,
+    /// The link of each slot; of all, where there is no Cluster.
+    pub(super) slots: Vec<Option<usize>>,
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").field("all", &self.all.len()).finish()
+    }
+}
+
+impl Links {
+    pub(super) fn new(encoder: Arc<Encoder>) -> Self {
+        Self { encoder, all: Vec::new(), slots: vec![Some(0)] }
+    }
+
+    /// All of them; none is left.
+    pub(super) fn take(&mut self) -> Self {
+        let none = Self::new(Arc::clone(&self.encoder));
+        mem::replace(self, none)
+    }
+
+    /// The slot of what a request is about; all are the same where there is no Cluster.
+    pub(super) fn slot_of(&self, ask: &Ask) -> u16 {
+        if !self.encoder.is_cluster {
+            return 0;
+        }
+        match ask {
+            Ask::Append(append) => slot_of_room(&append.room),
+            Ask::Attach { room, .. }
+            | Ask::Listen { room }
+            | Ask::Detach { room }
+            | Ask::Read { room, .. }
+            | Ask::Whisper { room, .. }
+            | Ask::Present { room, .. }
+            | Ask::People { room }
+            | Ask::Sweep { room, .. } => slot_of_room(room),
+            Ask::List { .. } | Ask::Unlist { .. } | Ask::Rooms { .. } | Ask::Listed { .. } => {
+                self.encoder.prefix.slot_of_list()
+            }
+            // A shout may go to any, and goes where the nodes are.
+            Ask::Renew { .. } | Ask::Resign { .. } | Ask::Shout { .. } => {
+                self.encoder.prefix.slot_of_nodes()
+            }
+        }
+    }
+
+    /// The link that a request goes to.
+    pub(super) fn link_for(&self, ask: &Ask) -> Option<usize> {
+        self.slots.get(usize::from(self.slot_of(ask))).copied().flatten()
+    }
+
+    /// Sends a request at once, while nothing is on its way: the system has room for so little then, and nobody
+    /// waits. One that is large, or not published, comes back.
+    pub(super) fn send_now(&mut self, request: Request) -> Option<Request> {
+        let is_published =
+            matches!(request.ask, Ask::Append(_) | Ask::Whisper { .. } | Ask::Shout { .. });
+        let at =
+            self.link_for(&request.ask).filter(|_| is_published && weight(&request) <= AT_ONCE);
+        let Some(link) = at.and_then(|at| self.all.get_mut(at)) else { return Some(request) };
+        link.ask(&self.encoder, request, 0);
+        // If the link is lost, whoever reads the answer finds out.
+        let _ = link.send();
+        None
     }
 }

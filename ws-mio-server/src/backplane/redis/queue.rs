@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::link::Links;
 use crate::backplane::wire::{Ask, Full, Request};
 
 /// How much may wait to be answered.
@@ -29,6 +30,8 @@ struct State {
     is_stopped: bool,
     /// Whether the thread waits for something to do.
     is_idle: bool,
+    /// What it has lent while it waits: nothing is on its way then.
+    lent: Option<Links>,
     requests: VecDeque<Request>,
     subscribed: Vec<Subscribed>,
     /// Why a subscription's connection is of no use any more, and of which session it is.
@@ -36,6 +39,17 @@ struct State {
     /// Those that were taken and not answered.
     waiting: usize,
     bytes: usize,
+}
+
+impl State {
+    /// Takes a request: the thread need not be woken before it leaves, if nothing is before it.
+    fn take(&mut self, request: Request) {
+        let rest = match &mut self.lent {
+            Some(links) if self.is_idle => links.send_now(request),
+            _ => Some(request),
+        };
+        self.requests.extend(rest);
+    }
 }
 
 #[derive(Debug)]
@@ -91,7 +105,7 @@ impl Queue {
         }
         state.bytes = bytes;
         state.waiting = state.waiting.saturating_add(1);
-        state.requests.push_back(request);
+        state.take(request);
         self.wake_if_idle(state);
         Ok(())
     }
@@ -150,8 +164,9 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// What there is to do: at most so many requests, or nothing if there is nothing for so long.
-    pub(super) fn take(&self, most: usize, patience: Duration) -> Work {
+    /// What there is to do: at most so many requests, or nothing if there is nothing for so long. Who waits lends
+    /// its links meanwhile, and finds what was sent by them on its way.
+    pub(super) fn take(&self, most: usize, patience: Duration, links: &mut Links) -> Work {
         let mut state = self.lock();
         let is_empty = |state: &State| {
             state.requests.is_empty()
@@ -161,11 +176,13 @@ impl Queue {
         };
         if is_empty(&state) && !patience.is_zero() {
             state.is_idle = true;
+            state.lent = Some(links.take());
             state = match self.wake.wait_timeout(state, patience) {
                 Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
             state.is_idle = false;
+            *links = state.lent.take().unwrap_or_else(|| links.take());
         }
         let count = state.requests.len().min(most);
         Work {
@@ -193,6 +210,8 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
+    use super::super::encode::Encoder;
+    use super::super::link::Links;
     use super::{Limits, Queue, weight};
     use crate::backplane::wire::{Ask, Request};
 
@@ -202,6 +221,11 @@ mod tests {
         let ask =
             Ask::Whisper { room: "r".into(), from: "n".into(), payload: vec![0; bytes].into() };
         Request { tag, ask }
+    }
+
+    fn links() -> Links {
+        let (prefix, scripts, is_cluster) = Default::default();
+        Links::new(Arc::new(Encoder { prefix, scripts, is_cluster }))
     }
 
     fn queue(requests: usize, bytes: usize) -> Queue {
@@ -216,14 +240,15 @@ mod tests {
         queue.push(whisper(1, 0)).unwrap();
         queue.push(whisper(2, 0)).unwrap();
         assert!(queue.push(whisper(3, 0)).is_err());
-        let taken = queue.take(1, LONG).requests;
+        let taken = queue.take(1, LONG, &mut links()).requests;
         assert_eq!((taken.len(), taken[0].tag), (1, 1));
         // It is not answered yet.
         assert!(queue.push(whisper(3, 0)).is_err());
         assert_eq!(queue.waiting(), 2);
         queue.answered(1, weight(&taken[0]));
         queue.push(whisper(3, 0)).unwrap();
-        let tags: Vec<_> = queue.take(9, LONG).requests.iter().map(|request| request.tag).collect();
+        let tags: Vec<_> =
+            queue.take(9, LONG, &mut links()).requests.iter().map(|request| request.tag).collect();
         assert_eq!(tags, [2, 3]);
     }
 
@@ -232,7 +257,7 @@ mod tests {
         let queue = queue(100, 2000);
         queue.push(whisper(1, 5000)).unwrap();
         assert!(queue.push(whisper(2, 0)).is_err());
-        let taken = queue.take(9, LONG).requests;
+        let taken = queue.take(9, LONG, &mut links()).requests;
         queue.answered(1, weight(&taken[0]));
         queue.push(whisper(2, 1000)).unwrap();
         assert!(queue.push(whisper(3, 1000)).is_err());
@@ -246,18 +271,20 @@ mod tests {
         assert!(queue.push(whisper(2, 0)).is_ok());
         assert_eq!(queue.waiting(), 0);
         queue.up();
-        assert!(queue.take(9, Duration::ZERO).requests.is_empty());
+        assert!(queue.take(9, Duration::ZERO, &mut links()).requests.is_empty());
     }
 
     #[test]
     fn who_waits_is_woken() {
         let queue = Arc::new(queue(2, usize::MAX));
         let other = Arc::clone(&queue);
-        let thread = thread::spawn(move || other.take(9, LONG).requests.len());
+        let thread = thread::spawn(move || other.take(9, LONG, &mut links()).requests.len());
         queue.push(whisper(1, 0)).unwrap();
         assert_eq!(thread.join().unwrap(), 1);
         let other = Arc::clone(&queue);
-        let thread = thread::spawn(move || (other.take(9, LONG).is_stopped, other.pause(LONG)));
+        let thread = thread::spawn(move || {
+            (other.take(9, LONG, &mut links()).is_stopped, other.pause(LONG))
+        });
         queue.stop();
         assert_eq!(thread.join().unwrap(), (true, true));
     }

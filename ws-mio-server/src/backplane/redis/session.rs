@@ -12,9 +12,8 @@ use std::time::Duration;
 use super::connect::{Connector, Server, Servers, load, reason_of, shown};
 use super::decode::{Outcome, Remedy, answer};
 use super::encode::{Encoder, command};
-use super::link::{Flight, Link};
+use super::link::{Flight, Link, Links};
 use super::listener::{Change, Listener};
-use super::names::slot_of_room;
 use super::outlet::Outlet;
 use super::queue::{Queue, Subscribed, Work, weight};
 use super::slots::{SLOTS, parse_redirect};
@@ -53,9 +52,7 @@ pub(super) struct Session<'a> {
     shared: &'a Shared,
     connector: &'a Connector,
     number: u64,
-    links: Vec<Link>,
-    /// The link of each slot; of all, where there is no Cluster.
-    slots: Vec<Option<usize>>,
+    links: Links,
     again: Vec<Again>,
     clock: Clock,
     next_beat: Duration,
@@ -73,8 +70,7 @@ impl<'a> Session<'a> {
             shared,
             connector,
             number,
-            links: Vec::new(),
-            slots: Vec::new(),
+            links: Links::new(Arc::clone(&shared.encoder)),
             again: Vec::new(),
             clock: Clock::start(),
             next_beat: Duration::ZERO,
@@ -82,14 +78,13 @@ impl<'a> Session<'a> {
         for server in servers.all {
             session.link(server)?;
         }
-        session.slots = vec![Some(0)];
         if shared.encoder.is_cluster {
-            session.slots = vec![None; usize::from(SLOTS)];
+            session.links.slots = vec![None; usize::from(SLOTS)];
             for range in servers.slots {
                 let address = (range.host, range.port);
-                let link = session.links.iter().position(|link| link.address == address);
+                let link = session.links.all.iter().position(|link| link.address == address);
                 let (from, to) = (usize::from(range.from), usize::from(range.to));
-                if let Some(slots) = session.slots.get_mut(from..=to) {
+                if let Some(slots) = session.links.slots.get_mut(from..=to) {
                     slots.fill(link);
                 }
             }
@@ -116,8 +111,8 @@ impl<'a> Session<'a> {
             .spawn(move || listener.run())
             .map_err(|error| error.to_string())?;
         let (flights, out) = (VecDeque::new(), Vec::new());
-        self.links.push(Link { address, connection, run, flights, out, changes, own });
-        Ok(self.links.len().saturating_sub(1))
+        self.links.all.push(Link { address, connection, run, flights, out, changes, own });
+        Ok(self.links.all.len().saturating_sub(1))
     }
 
     /// Does what is asked until a link is lost, and says why; or until the engine is stopped.
@@ -132,7 +127,7 @@ impl<'a> Session<'a> {
     }
 
     fn turn(&mut self) -> Result<bool, String> {
-        let in_flight: usize = self.links.iter().map(|link| link.flights.len()).sum();
+        let in_flight: usize = self.links.all.iter().map(|link| link.flights.len()).sum();
         let now = self.clock.running();
         let patience = match in_flight {
             0 => self.next_beat.saturating_sub(now),
@@ -140,7 +135,7 @@ impl<'a> Session<'a> {
         };
         let most = IN_FLIGHT.saturating_sub(in_flight);
         let Work { requests, subscribed, lost, is_stopped } =
-            self.shared.queue.take(most, patience);
+            self.shared.queue.take(most, patience, &mut self.links);
         // One of an earlier session says nothing of this one.
         if let Some((_, why)) = lost.filter(|(session, _)| *session == self.number) {
             return Err(why);
@@ -167,55 +162,25 @@ impl<'a> Session<'a> {
     fn beat(&mut self, now: Duration) {
         if now >= self.next_beat {
             self.next_beat = now.saturating_add(BEAT);
-            self.links.iter_mut().for_each(Link::wake);
+            self.links.all.iter_mut().for_each(Link::wake);
         }
     }
 
     /// Lets the threads of all links see that the session is over.
     fn wake_all(&mut self) {
         self.shared.outlet.end();
-        self.links.iter_mut().for_each(Link::wake);
+        self.links.all.iter_mut().for_each(Link::wake);
         // Those whose connection is lost see it by themselves.
         let _ = self.send();
     }
 
-    /// The slot of what a request is about; all are the same where there is no Cluster.
-    fn slot_of(&self, ask: &Ask) -> u16 {
-        if !self.shared.encoder.is_cluster {
-            return 0;
-        }
-        match ask {
-            Ask::Append(append) => slot_of_room(&append.room),
-            Ask::Attach { room, .. }
-            | Ask::Listen { room }
-            | Ask::Detach { room }
-            | Ask::Read { room, .. }
-            | Ask::Whisper { room, .. }
-            | Ask::Present { room, .. }
-            | Ask::People { room }
-            | Ask::Sweep { room, .. } => slot_of_room(room),
-            Ask::List { .. } | Ask::Unlist { .. } | Ask::Rooms { .. } | Ask::Listed { .. } => {
-                self.shared.encoder.prefix.slot_of_list()
-            }
-            // A shout may go to any, and goes where the nodes are.
-            Ask::Renew { .. } | Ask::Resign { .. } | Ask::Shout { .. } => {
-                self.shared.encoder.prefix.slot_of_nodes()
-            }
-        }
-    }
-
-    /// The link that a request goes to.
-    fn link_for(&self, ask: &Ask) -> Option<usize> {
-        self.slots.get(usize::from(self.slot_of(ask))).copied().flatten()
-    }
-
     /// Sends a request on its way, or tells at once what becomes of it.
     fn dispatch(&mut self, request: Request, tries: u32, told: &mut Vec<Told>) {
-        let Some(at) = self.link_for(&request.ask) else {
+        let Some(at) = self.links.link_for(&request.ask) else {
             let why = "no node of the Cluster has the slot of this room".into();
             return told.push(Told::new(request, Err(Failure::Refused(why))));
         };
-        let Some(link) = self.links.get_mut(at) else { return };
+        let Some(link) = self.links.all.get_mut(at) else { return };
         match &request.ask {
             Ask::Attach { room, .. } | Ask::Listen { room } => {
                 let room = Arc::clone(room);
@@ -235,13 +200,13 @@ impl<'a> Session<'a> {
             told.push(Told::new(request, Err(Failure::Refused(why.into()))));
             return Ok(());
         }
-        let at = self.link_for(&request.ask);
+        let at = self.links.link_for(&request.ask);
         if let Some(rest) = moved {
             self.moved(&rest, at.unwrap_or(0))?;
             self.dispatch(request, 0, told);
             return Ok(());
         }
-        match (&request.ask, at.and_then(|at| self.links.get_mut(at))) {
+        match (&request.ask, at.and_then(|at| self.links.all.get_mut(at))) {
             (Ask::Attach { .. }, Some(link)) => link.ask(&self.shared.encoder, request, 0),
             _ => told.push(Told::new(request, Ok(Answer::Done))),
         }
@@ -249,7 +214,7 @@ impl<'a> Session<'a> {
     }
 
     fn send(&mut self) -> Result<(), String> {
-        for link in &mut self.links {
+        for link in &mut self.links.all {
             link.send()?;
         }
         Ok(())
@@ -258,9 +223,9 @@ impl<'a> Session<'a> {
     /// Reads about half of the answers that are due, so that more can be asked meanwhile; or all of them, if some
     /// requests are to be asked again.
     fn receive(&mut self) -> Result<(), String> {
-        for at in 0..self.links.len() {
+        for at in 0..self.links.all.len() {
             let mut told = Vec::new();
-            let Some(link) = self.links.get_mut(at) else { break };
+            let Some(link) = self.links.all.get_mut(at) else { break };
             let mut quota = (link.flights.len() / 2).clamp(1, AT_ONCE);
             while quota > 0 || !self.again.is_empty() {
                 quota = quota.saturating_sub(1);
@@ -304,7 +269,7 @@ impl<'a> Session<'a> {
             let (mut told, mut held) = (Vec::new(), Vec::new());
             let (mut loaded, mut is_pause_due) = (Vec::new(), false);
             for again in std::mem::take(&mut self.again) {
-                let slot = self.slot_of(&again.request.ask);
+                let slot = self.links.slot_of(&again.request.ask);
                 if again.tries > MOST_TRIES || given_up.contains(&slot) {
                     given_up.push(slot);
                     let why = "Redis Cluster moves this room for too long".into();
@@ -332,7 +297,7 @@ impl<'a> Session<'a> {
     }
 
     fn receive_all(&mut self) -> Result<(), String> {
-        while self.links.iter().any(|link| !link.flights.is_empty()) {
+        while self.links.all.iter().any(|link| !link.flights.is_empty()) {
             self.receive()?;
         }
         Ok(())
@@ -350,7 +315,7 @@ impl<'a> Session<'a> {
             Remedy::Wait => {}
             Remedy::Moved(rest) => self.moved(&rest, at)?,
             Remedy::Scripts => {
-                if let Some(link) = self.links.get_mut(at).filter(|_| !loaded.contains(&at)) {
+                if let Some(link) = self.links.all.get_mut(at).filter(|_| !loaded.contains(&at)) {
                     loaded.push(at);
                     let scripts = &self.shared.encoder.scripts;
                     load(&mut link.connection, scripts).map_err(|why| link.lost(&why))?;
@@ -358,7 +323,7 @@ impl<'a> Session<'a> {
             }
             Remedy::Elsewhere(rest) => {
                 let (_, at) = self.linked(&rest, at)?;
-                if let Some(link) = self.links.get_mut(at) {
+                if let Some(link) = self.links.all.get_mut(at) {
                     command(&[b"ASKING"], &mut link.out);
                     link.flights.push_back(Flight::Silent);
                     link.ask(&self.shared.encoder, request, tries);
@@ -373,7 +338,7 @@ impl<'a> Session<'a> {
     /// A slot has gone to another node.
     fn moved(&mut self, rest: &str, from: usize) -> Result<(), String> {
         let (slot, link) = self.linked(rest, from)?;
-        if let Some(known) = self.slots.get_mut(usize::from(slot)) {
+        if let Some(known) = self.links.slots.get_mut(usize::from(slot)) {
             *known = Some(link);
         }
         Ok(())
@@ -381,12 +346,12 @@ impl<'a> Session<'a> {
 
     /// The slot and the link that an error names, which is made if it is not there.
     fn linked(&mut self, rest: &str, from: usize) -> Result<(u16, usize), String> {
-        let asked = self.links.get(from).map_or("", |link| &link.address.0);
+        let asked = self.links.all.get(from).map_or("", |link| &link.address.0);
         let Some((slot, host, port)) = parse_redirect(rest, asked) else {
             return Err(format!("Redis Cluster names no node: {rest:?}"));
         };
         let address = (host, port);
-        if let Some(link) = self.links.iter().position(|link| link.address == address) {
+        if let Some(link) = self.links.all.iter().position(|link| link.address == address) {
             return Ok((slot, link));
         }
         let server = self.connector.server(&address, &self.shared.encoder.scripts)?;
