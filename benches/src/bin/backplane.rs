@@ -103,16 +103,19 @@ fn main() -> Result<()> {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 
+/// What an engine tells, and when it does.
+type Told = Receiver<(Instant, Vec<Event>)>;
+
 /// An engine, and what it tells.
-fn engine(port: u16) -> Result<(Redis, Receiver<Vec<Event>>)> {
+fn engine(port: u16) -> Result<(Redis, Told)> {
     let (tell, told) = channel();
     let on_event = Box::new(move |events| {
         // Nobody waits for what is told at the end.
-        let _ = tell.send(events);
+        let _ = tell.send((Instant::now(), events));
     });
     let target = format!("redis://127.0.0.1:{port}").parse()?;
     let redis = Redis::start(&target, &Options::default(), on_event)?;
-    match told.recv()?.first() {
+    match told.recv()?.1.first() {
         Some(Event::Up) => Ok((redis, told)),
         other => Err(format!("no link to Redis: {other:?}").into()),
     }
@@ -137,7 +140,7 @@ impl Rooms {
 }
 
 /// Attaches rooms, and waits until they are.
-fn attach(redis: &Redis, told: &Receiver<Vec<Event>>, rooms: &[Arc<str>]) -> Result<()> {
+fn attach(redis: &Redis, told: &Told, rooms: &[Arc<str>]) -> Result<()> {
     let mut left = rooms.len();
     let mut next = rooms.iter();
     let mut waiting = 0;
@@ -149,7 +152,7 @@ fn attach(redis: &Redis, told: &Receiver<Vec<Event>>, rooms: &[Arc<str>]) -> Res
             redis.request(Request { tag: 1, ask })?;
             waiting += 1;
         }
-        for event in told.recv()? {
+        for event in told.recv()?.1 {
             if let Event::Reply { result, .. } = event {
                 result?;
                 left -= 1;
@@ -163,7 +166,7 @@ fn attach(redis: &Redis, told: &Receiver<Vec<Event>>, rooms: &[Arc<str>]) -> Res
 /// Publishes, and waits for the last answer. How many a second?
 fn engine_publishes(
     redis: &Redis,
-    told: &Receiver<Vec<Event>>,
+    told: &Told,
     rooms: &Rooms,
     numbers: std::ops::Range<u64>,
     is_named: bool,
@@ -182,7 +185,7 @@ fn engine_publishes(
         });
         let mut answered = 0;
         while answered < count {
-            for event in told.recv()? {
+            for event in told.recv()?.1 {
                 match event {
                     Event::Reply { result, .. } => {
                         result?;
@@ -382,13 +385,15 @@ fn trips(server: &Server, count: usize) -> Result<(f64, f64)> {
         let name = Some(format!("trip/{number}").into());
         let ask = Ask::Append(append(Arc::clone(&room), name));
         publisher.request(Request { tag: 0, ask })?;
-        loop {
+        // Heard is when the engine tells, on its own thread, as a subscriber of Redis hears on its own.
+        let at = loop {
+            let (at, events) = heard.recv()?;
             let is_it = |event: &Event| matches!(event, Event::Push(Push::Message { .. }));
-            if heard.recv()?.iter().any(is_it) {
-                break;
+            if events.iter().any(is_it) {
+                break at;
             }
-        }
-        ours.push(begun.elapsed());
+        };
+        ours.push(at.duration_since(begun));
         // Nothing is on its way when the next one begins.
         thread::sleep(Duration::from_micros(200));
     }

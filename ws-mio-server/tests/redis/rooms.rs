@@ -58,6 +58,36 @@ fn messages_are_numbered_kept_and_told_of() {
     assert_eq!(one.messages("a {b} %c").len(), 2);
 }
 
+/// The first of each burst finds nothing on its way, and leaves by the thread that asks.
+#[test]
+fn bursts_of_small_and_large_messages_keep_their_order() {
+    if !is_installed() {
+        return;
+    }
+    let server = Redis::start();
+    let mut log = Log::open(&server.url());
+    let mut said = Vec::new();
+    for burst in 0..120_usize {
+        let mut tags = Vec::new();
+        for at in 0..=burst % 5 {
+            let size = if (burst + at) % 3 == 0 { 5000 } else { 10 };
+            let content = format!("{:0>size$}", said.len());
+            tags.push(log.ask(Ask::Append(message("r", &content))));
+            said.push(content);
+        }
+        for tag in tags {
+            log.reply(tag).unwrap();
+        }
+    }
+    let mut read = Vec::new();
+    while read.len() < said.len() {
+        let page = log.read("r", read.len() as u64 + 1, u64::MAX, 100, false);
+        assert_ne!(page.messages.len(), 0);
+        read.extend(contents(&page.messages));
+    }
+    assert_eq!(read, said);
+}
+
 #[test]
 fn what_is_sent_again_has_the_same_id() {
     if !is_installed() {

@@ -139,6 +139,9 @@ impl Links {
         let at =
             self.link_for(&request.ask).filter(|_| is_published && weight(&request) <= AT_ONCE);
         let Some(link) = at.and_then(|at| self.all.get_mut(at)) else { return Some(request) };
+        // Redis writes last to whom it has written first: so it tells the other nodes before it answers.
+        command(&[b"PING"], &mut link.out);
+        link.flights.push_back(Flight::Silent);
         link.ask(&self.encoder, request, 0);
         // If the link is lost, whoever reads the answer finds out.
         let _ = link.send();
