@@ -183,7 +183,8 @@ fn soak(options: &Options, keys: &std::path::Path) -> Result<()> {
     arguments.extend(options.others.iter().cloned());
     let (server, address) = Server::start(&options.server, &arguments)?;
     fill(&address)?;
-    let start = Sample::take(&server, &address, 0)?;
+    // Who has filled it may be there still.
+    let start = settled(&server, &address, 0, |start| start.connections == 1)?;
     let is_over = AtomicBool::new(false);
     let busy = AtomicU64::new(0);
     let world = World { address: &address, key: KEY, is_over: &is_over, busy: &busy };
@@ -220,19 +221,32 @@ fn soak(options: &Options, keys: &std::path::Path) -> Result<()> {
     })?;
     // What is due at the end: connections have their deadlines.
     let gone = Instant::now();
-    let mut end = Sample::take(&server, &address, options.seconds)?;
-    while (end.connections, end.descriptors) != (start.connections, start.descriptors)
-        && gone.elapsed() < PATIENCE
-    {
-        // On a machine with much to do, who asked last may still be there.
-        thread::sleep(Duration::from_millis(500));
-        end = Sample::take(&server, &address, options.seconds)?;
-    }
+    let end = settled(&server, &address, options.seconds, |end| {
+        (end.connections, end.descriptors) == (start.connections, start.descriptors)
+    })?;
     println!("all were gone after {:.1} s", gone.elapsed().as_secs_f64());
     println!("{}", end.row());
     let wrong = wrong.into_inner().map_err(|error| error.to_string())?;
     println!("asked to come again later: {}", busy.load(Ordering::Relaxed));
     judge(options, &samples, &start, &end, &visits, &wrong)
+}
+
+/// The sample when something is so; or when that is not so for too long.
+fn settled(
+    server: &Server,
+    address: &str,
+    second: u64,
+    is_so: impl Fn(&Sample) -> bool,
+) -> Result<Sample> {
+    let begun = Instant::now();
+    loop {
+        let sample = Sample::take(server, address, second)?;
+        if is_so(&sample) || begun.elapsed() > PATIENCE {
+            return Ok(sample);
+        }
+        // On a machine with much to do, who asked last may still be there.
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 /// Samples, and has settings read again now and then, until the time is over.
