@@ -22,13 +22,19 @@ pub(crate) fn first<const N: usize>(
     if bytes.len() < end {
         return (None, bytes);
     }
-    let (whole, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
-    let frame = whole.get_mut(KEY..).unwrap_or_default();
+    let (bytes, rest) = bytes.split_at_mut_checked(end).unwrap_or_default();
+    (Some(whole(bytes, new, key)), rest)
+}
+
+/// The same, if that frame is all that there is.
+#[inline]
+pub(crate) fn whole<const N: usize>(bytes: &mut [u8], new: [u8; N], key: [u8; 4]) -> &[u8] {
+    let frame = bytes.get_mut(KEY..).unwrap_or_default();
     if let Some((head, body)) = frame.split_first_chunk_mut() {
         *head = new;
         mask::apply(body, key);
     }
-    (Some(frame), rest)
+    frame
 }
 
 /// The same of one that lies behind a gap, and is moved down to the beginning.

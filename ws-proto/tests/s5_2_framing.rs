@@ -238,7 +238,7 @@ fn nothing_is_taken_for_granted_of_the_first_frame() {
     for first in 0..=u8::MAX {
         for second in [0, 0x80, 0x81] {
             let bytes = [first, second, 0, 0, 0, 0, 0, 0, 0, 0];
-            let (mut by_events, mut by_frames) = (bytes, bytes);
+            let (mut by_events, mut by_frames, mut alone) = (bytes, bytes, bytes);
             let (mut scratch, mut other) = (Scratch::new(), Scratch::new());
             let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
             let mut input = Input::new(&mut by_events, &mut other);
@@ -255,6 +255,12 @@ fn nothing_is_taken_for_granted_of_the_first_frame() {
             let mut input = Input::new(&mut by_frames, &mut scratch);
             let is_framed = conn.next_framed(&mut input).is_some();
             assert_eq!(is_framed, matches!(first, 0x81 | 0x82) && second != 0, "{bytes:x?}");
+            for len in 0..=bytes.len() {
+                let mut conn = Connection::new(Server, Config::default(), Agreed::elsewhere());
+                let is_lone = conn.lone_framed(&mut alone[..len]).is_ok();
+                let is_all = len == 6 + usize::from(second & 1);
+                assert_eq!(is_lone, is_framed && is_all, "{bytes:x?}, {len} of them");
+            }
         }
     }
 }

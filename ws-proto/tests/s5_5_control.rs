@@ -259,7 +259,9 @@ fn a_parked_connection_goes_on_where_it_was() {
     for byte in bytes.chunks(1) {
         if let Some(resting) = conn.park() {
             assert_eq!(resting.state(), State::Open);
-            conn = resting.resume();
+            let mut place = server_conn(Config::default()).park().unwrap();
+            assert!(place.renew(&conn));
+            conn = place.resume();
             parked += 1;
         }
         read(&mut conn, byte, &mut log);
@@ -282,6 +284,8 @@ fn a_connection_that_owes_something_is_not_parked() {
     assert!(conn.park().is_some());
     read_only(&mut conn, &frame(End::Server, PING, b""));
     assert!(conn.park().is_none(), "a pong, be it empty");
+    let mut place = server_conn(Config::default()).park().unwrap();
+    assert!(!place.renew(&conn) && place.state() == State::Open);
     conn.poll_transmit(&mut Wire::default()).unwrap();
     assert!(conn.park().is_some());
     read_only(&mut conn, &close_frame(End::Server, 1000, ""));

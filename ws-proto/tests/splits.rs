@@ -241,6 +241,8 @@ proptest! {
         // Some several times: what begins alike takes a way of its own.
         pieces in vec((piece(), 1usize..6), 1..8),
         sizes in sizes(),
+        // Whether each frame comes in a read of its own.
+        are_alone in any::<bool>(),
         // How it is asked for one event after the other.
         ways in vec(0..4, 1..8),
     ) {
@@ -253,7 +255,12 @@ proptest! {
         });
         let pieces = pieces.collect::<Vec<_>>();
         let bytes = stream(End::Server, &pieces);
-        let reads = cut(&bytes, &sizes);
+        let reads = if are_alone {
+            let end = |count| stream(End::Server, &pieces[..count]).len();
+            (0..pieces.len()).map(|i| &bytes[end(i)..end(i + 1)]).collect()
+        } else {
+            cut(&bytes, &sizes)
+        };
         let mut whole = replay(End::Server, config, reads.iter().copied()).0;
         let mut conn = harness::server_conn(config);
         let mut log = Log::default();
@@ -261,11 +268,19 @@ proptest! {
             let mut read = read.to_vec();
             let end_of_read = read.as_ptr_range().end;
             let mut scratch = Scratch::new();
-            let mut input = Input::new(&mut read, &mut scratch);
+            let (mut lone, rest) = match ways.next().unwrap() {
+                0 => (None, &mut read[..]),
+                _ => match conn.lone_framed(&mut read) {
+                    Ok(framed) => (Some(framed), &mut [][..]),
+                    Err(rest) => (None, rest),
+                },
+            };
+            let mut input = Input::new(rest, &mut scratch);
             let mut behind = None;
             loop {
-                let before = input.len();
+                let before = input.len() + lone.map_or(0, |framed| framed.frame.len() + 4);
                 let framed = match ways.next().unwrap() {
+                    _ if lone.is_some() => lone.take(),
                     0 => None,
                     1 => conn.next_alike(&mut input).or_else(|| conn.next_framed(&mut input)),
                     _ => conn.next_framed(&mut input),

@@ -169,7 +169,7 @@ impl<R: Role> Connection<R> {
     }
 
     const fn resting(role: R, rest: Rest) -> Self {
-        Self { role, rest, owed: OwedClose::Nothing, found: None, controls: Controls::NOTHING }
+        Self { role, rest, owed: OwedClose::Nothing, found: None, controls: Controls::nothing() }
     }
 }
 
@@ -198,9 +198,12 @@ impl Connection<Server> {
     /// A host with many connections keeps them parked and resumes one to serve its socket.
     #[must_use]
     pub fn park(&self) -> Option<Parked> {
-        let rests =
-            self.owed == OwedClose::Nothing && self.found.is_none() && self.controls.is_empty();
-        rests.then_some(Parked(self.rest))
+        self.rests().then_some(Parked(self.rest))
+    }
+
+    #[inline(always)]
+    fn rests(&self) -> bool {
+        self.owed == OwedClose::Nothing && self.found.is_none() && self.controls.is_empty()
     }
 }
 
@@ -219,6 +222,18 @@ impl Parked {
     #[must_use]
     pub const fn payload_left(&self) -> u64 {
         self.0.payload_left()
+    }
+
+    /// Parks `connection` here, in place of what was, if it can be: see [`Connection::park`].
+    // It is not copied but to here.
+    #[inline(always)]
+    #[must_use]
+    pub fn renew(&mut self, connection: &Connection<Server>) -> bool {
+        let rests = connection.rests();
+        if rests {
+            self.0 = connection.rest;
+        }
+        rests
     }
 
     /// The connection, as it was parked.

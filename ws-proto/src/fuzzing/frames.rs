@@ -159,11 +159,19 @@ fn run_framed(mut conn: Connection<Server>, bytes: &[u8], sizes: &[u8]) -> Run {
     let (mut expected, mut bytes) = (Vec::new(), bytes.to_vec());
     for read in cut_mut(&mut bytes, sizes) {
         let mut scratch = Scratch::new();
-        let mut input = Input::new(read, &mut scratch);
+        let (mut lone, rest) = match turn % 3 {
+            0 => (None, &mut *read),
+            _ => match conn.lone_framed(&mut *read) {
+                Ok(framed) => (Some(framed), &mut [][..]),
+                Err(rest) => (None, rest),
+            },
+        };
+        let mut input = Input::new(rest, &mut scratch);
         let mut behind = None;
         loop {
             turn = turn.wrapping_add(1);
             let framed = match turn % 5 {
+                _ if lone.is_some() => lone.take(),
                 0 => None,
                 1 | 2 => conn.next_alike(&mut input),
                 _ => conn.next_framed(&mut input),
