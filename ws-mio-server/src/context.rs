@@ -21,7 +21,7 @@ use crate::metrics::{Counters, Metrics};
 use crate::peer::Ending;
 use crate::proxy::Trust;
 use crate::rates::Rates;
-use crate::record::{CloseRecord, Last};
+use crate::record::CloseRecord;
 use crate::recording::Recorder;
 use crate::route::Routes;
 use crate::session::Inflated;
@@ -112,8 +112,6 @@ pub(crate) struct Context {
     pub(crate) refused: Option<(u16, String)>,
     /// What the log is to say of a connection that has just ended.
     pub(crate) closed: Option<CloseRecord>,
-    /// What the last frame was of what has just been read.
-    pub(crate) last: Option<Last>,
     /// The deadline that a connection has just missed.
     pub(crate) missed: Option<&'static str>,
     /// The address of the socket of a connection that is being opened.
@@ -175,7 +173,6 @@ impl Context {
             has_begun_stream: false,
             refused: None,
             closed: None,
-            last: None,
             missed: None,
             peer: None,
             client: None,

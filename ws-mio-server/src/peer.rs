@@ -157,6 +157,19 @@ impl Peer<'_> {
         let outbox = self.extra.as_ref().map_or(0, |extra| extra.outbox.len());
         outbox.saturating_add(self.context.cork.len())
     }
+
+    /// The same peer, in a place of its own.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> Peer<'_> {
+        Peer {
+            key: self.key,
+            connection: &mut *self.connection,
+            deflate: self.deflate,
+            extra: &mut *self.extra,
+            context: &mut *self.context,
+            framed: None,
+        }
+    }
 }
 
 #[inline(never)]

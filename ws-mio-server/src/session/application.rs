@@ -13,77 +13,104 @@ use crate::record::Last;
 
 /// A handler with the loop that serves it, compiled as one: all messages of a read cost one virtual call.
 pub(crate) trait Application: Handler {
-    /// Serves all events of the input.
+    /// Serves all events of the input; what the last frame was, if there was one.
     fn serve(
         &mut self,
         bytes: &mut [u8],
         scratch: &mut Scratch,
         inflater: Option<&mut Inflater>,
         peer: &mut Peer<'_>,
-    );
+    ) -> Option<Last>;
 }
 
 impl<H: Handler> Application for H {
+    // One message, which is what nearly every read is, goes without the loop that makes little of many.
     fn serve(
         &mut self,
         bytes: &mut [u8],
         scratch: &mut Scratch,
-        mut inflater: Option<&mut Inflater>,
+        inflater: Option<&mut Inflater>,
         peer: &mut Peer<'_>,
-    ) {
-        // Bytes that came with the request may lie elsewhere.
-        let is_lent = peer.deflate.is_none() && peer.context.cork.is_read(bytes);
-        let mut input = Input::new(bytes, scratch);
-        let mut messages = Wrapping(0);
-        let mut last = None;
-        loop {
-            let before = messages;
-            while peer.is_open()
-                && let Some(framed) = peer.connection.next_framed(&mut input)
-            {
+    ) -> Option<Last> {
+        if !peer.is_open() {
+            return serve_all(self, bytes, scratch, inflater, peer);
+        }
+        match peer.connection.lone_framed(bytes) {
+            Ok(framed) => {
+                let is_lent = is_lent(framed.frame, peer);
                 hand_out(framed, is_lent, peer, self);
+                peer.context.counters.messages.add_one();
+                Some(Last::Message)
+            }
+            Err(bytes) => serve_all(self, bytes, scratch, inflater, peer),
+        }
+    }
+}
+
+/// Serves all events of the input.
+#[inline(never)]
+fn serve_all(
+    handler: &mut impl Handler,
+    bytes: &mut [u8],
+    scratch: &mut Scratch,
+    mut inflater: Option<&mut Inflater>,
+    peer: &mut Peer<'_>,
+) -> Option<Last> {
+    let is_lent = is_lent(bytes, peer);
+    // One that need not be in memory while messages are handed out.
+    let mut peer = peer.again();
+    let mut input = Input::new(bytes, scratch);
+    let mut messages = Wrapping(0);
+    let mut last = None;
+    loop {
+        let before = messages;
+        while peer.is_open()
+            && let Some(framed) = peer.connection.next_framed(&mut input)
+        {
+            hand_out(framed, is_lent, &mut peer, handler);
+            messages += 1;
+            // A loop of its own, for it has less to keep in registers.
+            while peer.is_open()
+                && let Some(framed) = peer.connection.next_alike(&mut input)
+            {
+                hand_out(framed, is_lent, &mut peer, handler);
                 messages += 1;
-                // A loop of its own, for it has less to keep in registers.
-                while peer.is_open()
-                    && let Some(framed) = peer.connection.next_alike(&mut input)
-                {
-                    hand_out(framed, is_lent, peer, self);
-                    messages += 1;
-                }
             }
-            if messages != before {
-                last = Some(Last::Message);
-            }
-            if input.is_empty() && peer.connection.is_between_messages() {
+            if input.is_empty() {
                 break;
             }
-            // By value, so that in the loop above it stays in registers.
-            match serve_one(input, inflater.as_deref_mut(), peer, self) {
-                Some((rest, served)) => {
-                    input = rest;
-                    messages += u64::from(served == Last::Message);
-                    last = Some(served);
-                }
-                None => break,
-            }
         }
-        peer.context.counters.messages.add(messages.0);
-        peer.context.last = last;
+        if messages != before {
+            last = Some(Last::Message);
+        }
+        if input.is_empty() && peer.connection.is_between_messages() {
+            break;
+        }
+        // By value, so that in the loop above it stays in registers.
+        match serve_one(input, inflater.as_deref_mut(), &mut peer.again(), handler) {
+            Some((rest, served)) => {
+                input = rest;
+                messages += u64::from(served == Last::Message);
+                last = Some(served);
+            }
+            None => break,
+        }
     }
+    peer.context.counters.messages.add(messages.0);
+    last
+}
+
+/// Whether frames may go back from where they are: bytes that came with the request may lie elsewhere.
+#[inline(always)]
+fn is_lent(bytes: &[u8], peer: &Peer<'_>) -> bool {
+    peer.deflate.is_none() && peer.context.cork.is_read(bytes)
 }
 
 /// Gives the handler a message.
 #[inline(always)]
 fn hand_out(framed: Framed<'_>, is_lent: bool, peer: &mut Peer<'_>, handler: &mut impl Handler) {
     // A peer of its own for each message: if the handler is in line, it is nowhere in memory.
-    let mut peer = Peer {
-        key: peer.key,
-        connection: &mut *peer.connection,
-        deflate: peer.deflate,
-        extra: &mut *peer.extra,
-        context: &mut *peer.context,
-        framed: is_lent.then_some(framed),
-    };
+    let mut peer = Peer { framed: is_lent.then_some(framed), ..peer.again() };
     handler.on_message(&mut peer, framed.message);
 }
 
@@ -181,40 +208,38 @@ fn deliver(message: Arriving, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
     peer.context.cork.take_message(message);
 }
 
-/// Serves `n` bytes of payload that were read to where the message is put together.
+/// Serves `n` bytes of payload that were read to where the message is put together; what the last frame was.
 #[inline(never)]
 pub(super) fn serve_in_place(
     n: usize,
     scratch: &mut Scratch,
     peer: &mut Peer<'_>,
     handler: &mut dyn Handler,
-) {
-    let Some(mut message) = peer.extra.as_mut().and_then(|extra| extra.message.take()) else {
-        return;
-    };
+) -> Option<Last> {
+    let mut message = peer.extra.as_mut().and_then(|extra| extra.message.take())?;
     let mut input = Input::new(message.room(n), scratch);
-    peer.context.last = Some(Last::Part);
     // One part at most: what is not text ends the connection.
     let (arrived, last) = match peer.connection.next_event(&mut input) {
         Ok(Some(Event::Text(Part { data, last, .. }))) => (data.len(), last),
         Ok(Some(Event::Binary(Part { data, last, .. }))) => (data.len(), last),
         Ok(_) => (0, false),
         Err(error) => {
-            peer.context.last = Some(Last::Violation);
-            return end(failure(error), peer, handler);
+            end(failure(error), peer, handler);
+            return Some(Last::Violation);
         }
     };
     // The error behind the valid beginning of such text, or nothing.
     if let Err(error) = peer.connection.next_event(&mut input) {
-        peer.context.last = Some(Last::Violation);
-        return end(failure(error), peer, handler);
+        end(failure(error), peer, handler);
+        return Some(Last::Violation);
     }
     message.arrived(arrived);
     if last {
         peer.context.counters.messages.add_one();
-        peer.context.last = Some(Last::Message);
         deliver(message, peer, handler);
+        Some(Last::Message)
     } else {
         peer.extra.get_or_insert_default().message = Some(message);
+        Some(Last::Part)
     }
 }

@@ -96,7 +96,7 @@ impl Session {
         Self { phase: Phase::Opening(Opening::new(now, serves)), extra: None }
     }
 
-    /// Bytes have come from the peer.
+    /// Bytes have come from the peer; `true`: its WebSocket is open.
     // In line, as is all that it does for an open connection: behind a system call, what costs is how much code
     // there is to come back to.
     #[inline(always)]
@@ -107,17 +107,24 @@ impl Session {
         scratch: &mut Scratch,
         handlers: &mut Handlers,
         context: &mut Context,
-    ) {
-        if let Phase::Open(open) = &mut self.phase {
-            if open.receive(key, read, scratch, &mut self.extra, handlers, context) {
+    ) -> bool {
+        let extra = &mut self.extra;
+        let is_open = if let Phase::Open(open) = &mut self.phase {
+            let is_open = open.receive(key, read, scratch, extra, handlers, context);
+            if !is_open && open.is_said(extra, context) {
                 self.phase = Phase::Ending { since: context.now };
             }
-        } else if let Read::Bytes(bytes) = read {
-            self.receive_requests(key, bytes, scratch, handlers, context);
-        }
+            is_open
+        } else {
+            if let Read::Bytes(bytes) = read {
+                self.receive_requests(key, bytes, scratch, handlers, context);
+            }
+            self.is_open()
+        };
         if self.extra.is_some() {
             self.tidy();
         }
+        is_open
     }
 
     /// Serves one request after the other.

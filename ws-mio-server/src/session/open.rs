@@ -99,20 +99,33 @@ impl Rested {
 
     #[inline(always)]
     fn with<T>(&mut self, serve: impl FnOnce(&mut Connection<Server>) -> T) -> T {
-        // In either case it comes here, so that `serve` is called at one place only, and in line.
-        let mut connection = match self {
+        let mut connection = self.wake();
+        let result = serve(&mut connection);
+        self.rest(connection);
+        result
+    }
+
+    /// The connection, to be given to [`rest`](Self::rest).
+    #[inline(always)]
+    fn wake(&mut self) -> Connection<Server> {
+        match self {
             Self::Parked(parked) => parked.resume(),
             Self::Owing(connection) => mem::replace(
                 connection.as_mut(),
                 Connection::new(Server, Config::default(), Agreed::elsewhere()),
             ),
-        };
-        let result = serve(&mut connection);
-        match (&mut *self, connection.park()) {
-            (Self::Parked(parked), Some(rest)) => *parked = rest,
-            _ => *self = Self::new(connection),
         }
-        result
+    }
+
+    #[inline(always)]
+    fn rest(&mut self, connection: Connection<Server>) {
+        let is_parked = match self {
+            Self::Parked(parked) => parked.renew(&connection),
+            Self::Owing(_) => false,
+        };
+        if !is_parked {
+            *self = Self::new(connection);
+        }
     }
 }
 
@@ -156,7 +169,7 @@ impl Open {
         Self { _memory: memory, ..self }
     }
 
-    /// Serves bytes that came behind the request.
+    /// Serves bytes that came behind the request; `true`: all is said, nothing more is to be sent.
     #[inline(never)]
     pub(super) fn receive_first(
         &mut self,
@@ -167,10 +180,11 @@ impl Open {
         handlers: &mut Handlers,
         context: &mut Context,
     ) -> bool {
-        self.receive(key, Read::Bytes(bytes), scratch, extra, handlers, context)
+        !self.receive(key, Read::Bytes(bytes), scratch, extra, handlers, context)
+            && self.is_said(extra, context)
     }
 
-    /// Serves bytes of the peer; `true`: all is said, nothing more is to be sent.
+    /// Serves bytes of the peer; `false`: the connection is open no more.
     #[inline(always)]
     pub(super) fn receive(
         &mut self,
@@ -182,28 +196,35 @@ impl Open {
         context: &mut Context,
     ) -> bool {
         self.keepalive.heard(context.now);
-        let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return true };
+        let Some(handler) = handlers.get_mut(usize::from(self.route)) else { return false };
         let deflate = self.deflate;
-        self.connection.with(|connection| {
-            let mut peer = Peer { key, connection, deflate, extra, context, framed: None };
-            match (read, deflate) {
-                (Read::Bytes(bytes), None) => handler.serve(bytes, scratch, None, &mut peer),
-                (Read::Bytes(bytes), Some(agreement)) => {
-                    let read = bytes.len();
-                    let inflated =
-                        serve_inflated(bytes, scratch, agreement, &mut peer, handler.as_mut());
-                    self.appetite.learn(read, inflated);
-                }
-                (Read::InPlace(n), _) => serve_in_place(n, scratch, &mut peer, handler.as_mut()),
+        let mut connection = self.connection.wake();
+        let mut peer =
+            Peer { key, connection: &mut connection, deflate, extra, context, framed: None };
+        let last = match (read, deflate) {
+            (Read::Bytes(bytes), None) => handler.serve(bytes, scratch, None, &mut peer),
+            (Read::Bytes(bytes), Some(agreement)) => {
+                let read = bytes.len();
+                let (last, inflated) =
+                    serve_inflated(bytes, scratch, agreement, &mut peer, handler.as_mut());
+                self.appetite.learn(read, inflated);
+                last
             }
-        });
-        self.last = context.last.take().unwrap_or(self.last);
-        !self.is_open() && self.is_said(extra, context)
+            (Read::InPlace(n), _) => serve_in_place(n, scratch, &mut peer, handler.as_mut()),
+        };
+        let is_open = connection.state() == State::Open;
+        self.connection.rest(connection);
+        self.last = last.unwrap_or(self.last);
+        is_open
     }
 
     /// Whether all is said, of a connection that is open no more.
     #[inline(never)]
-    fn is_said(&mut self, extra: &mut Option<Box<Extra>>, context: &mut Context) -> bool {
+    pub(super) fn is_said(
+        &mut self,
+        extra: &mut Option<Box<Extra>>,
+        context: &mut Context,
+    ) -> bool {
         self.keepalive.closing(context.now);
         forget_messages(extra);
         self.complete_record(context);
@@ -387,7 +408,7 @@ impl Open {
 }
 
 /// Serves bytes of a peer whose messages may be compressed, with an inflater of its own or a lent one. Returns
-/// how many bytes they have inflated to.
+/// what the last frame was, and how many bytes they have inflated to.
 #[inline(never)]
 fn serve_inflated(
     bytes: &mut [u8],
@@ -395,18 +416,18 @@ fn serve_inflated(
     agreement: Agreement,
     peer: &mut Peer<'_>,
     handler: &mut dyn Application,
-) -> usize {
+) -> (Option<Last>, usize) {
     let turn = peer.context.turn;
     let before = peer.context.inflated.in_turn(turn);
     let begun = peer.extra.as_mut().and_then(|extra| extra.inflater.take());
     let mut inflater = begun.unwrap_or_else(|| peer.context.pool.inflater(agreement));
-    handler.serve(bytes, scratch, Some(&mut *inflater), peer);
+    let last = handler.serve(bytes, scratch, Some(&mut *inflater), peer);
     if agreement.received.takeover || peer.connection.is_inflating() {
         peer.extra.get_or_insert_default().inflater = Some(inflater);
     } else {
         peer.context.pool.give_back(inflater);
     }
-    peer.context.inflated.in_turn(turn).saturating_sub(before)
+    (last, peer.context.inflated.in_turn(turn).saturating_sub(before))
 }
 
 /// Tenths of a second, which are enough for ages and take little memory: they last for 13 years.
