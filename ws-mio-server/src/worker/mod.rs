@@ -301,15 +301,17 @@ impl<S: System> Worker<S> {
                     if let Read::Bytes(bytes) = &read {
                         context.cork.lend_read(bytes);
                     }
-                    if bytes > 0 {
-                        slot.session.receive(key, read, &mut self.scratch, handlers, context);
-                    }
+                    let mut is_open = bytes > 0
+                        && slot.session.receive(key, read, &mut self.scratch, handlers, context);
                     if context.settings.rates.are_set() {
                         slot.spend(bytes, before, context);
+                        is_open &= slot.session.is_open();
                     }
                     let sent = slot.send_cork(context, &self.buffer);
                     // What nearly every read comes to: the replies are out, and nothing else is due.
-                    if sent.is_err() || !slot.is_at_ease(self.next_ping) || !context.is_at_ease() {
+                    let is_at_ease =
+                        is_open && slot.is_at_ease(self.next_ping) && context.is_at_ease();
+                    if !is_at_ease || sent.is_err() {
                         self.settled(key, sent);
                     }
                     if !more && !to_the_end {

@@ -86,6 +86,7 @@ impl<S: Stream> Slot<S> {
     }
 
     /// Who is at the other end; by a Unix socket, somebody of this machine.
+    #[inline(never)]
     pub(super) fn peer(&self) -> Option<IpAddr> {
         match self.is_local {
             true => Some(Ipv4Addr::LOCALHOST.into()),
@@ -112,6 +113,7 @@ impl<S: Stream> Slot<S> {
         buffer: &'b mut [u8],
         most: usize,
     ) -> io::Result<Option<(Read<'b>, bool)>> {
+        let most = most.min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();
         if let Some(room) = self.session.room() {
             let n = self.stream.recv(room)?;
@@ -122,12 +124,11 @@ impl<S: Stream> Slot<S> {
         Ok(buffer.get_mut(..n).filter(|_| n > 0).map(|bytes| (Read::Bytes(bytes), full)))
     }
 
-    /// Whether nothing follows from a read of this turn but that its replies were sent. The only deadline of a
-    /// connection that is open and owes nothing is that of its next ping.
+    /// Whether nothing follows from a read of this turn but that its replies were sent, if the connection is open. The
+    /// only deadline of one that owes nothing is that of its next ping.
     pub(super) fn is_at_ease(&self, next_ping: Tick) -> bool {
         !(self.paused | self.delayed | self.is_apart)
             && self.timer <= next_ping
-            && self.session.is_open()
             && self.session.queued() == 0
     }
 
@@ -140,6 +141,7 @@ impl<S: Stream> Slot<S> {
     }
 
     /// Counts what came in a read against what the peer may send; `before` messages had come to the worker.
+    #[inline(never)]
     pub(super) fn spend(&mut self, bytes: usize, before: u64, context: &mut Context) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let messages = context.counters.messages.get().wrapping_sub(before);
@@ -178,16 +180,16 @@ impl<S: Stream> Slot<S> {
     #[inline(always)]
     pub(super) fn send_cork(&mut self, context: &mut Context, read: &[u8]) -> io::Result<()> {
         let Context { cork, counters, .. } = &mut *context;
-        if cork.is_empty() {
+        let Some(bytes) = cork.in_one_piece(read) else {
+            return self.send_cork_in_parts(0, context, read);
+        };
+        if bytes.is_empty() {
             return Ok(());
         }
         // What is encrypted is queued before it is.
         if self.is_apart || self.session.queued() > 0 {
             return self.send_cork_in_parts(0, context, read);
         }
-        let Some(bytes) = cork.in_one_piece(read) else {
-            return self.send_cork_in_parts(0, context, read);
-        };
         // All of it goes out in one, nearly always.
         counters.writes.add_one();
         let sent = match self.stream.send(bytes) {
