@@ -123,8 +123,8 @@ fn ten_thousand_connections_leave_nothing_behind() {
     assert_eq!(opened.load(Ordering::Relaxed), let_in);
     until("all are told gone", || closed.load(Ordering::Relaxed) == let_in);
     assert_eq!(descriptors(), before);
-    // It still serves.
+    // It still serves. Word of the last to go may come by way of the other worker, behind the subscription.
     let mut client = server.open("/");
     client.send(TEXT, b"still here");
-    client.expect(TEXT, b"still here");
+    while client.frame().payload != b"still here" {}
 }
