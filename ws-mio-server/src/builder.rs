@@ -284,7 +284,8 @@ impl Builder {
 
     /// How many bytes may wait for a peer that does not take them; beyond, it is
     /// [closed](Self::on_slow) with code 1013. Replies to what the peer itself has sent may take as much as a
-    /// message of [`max_message`](Self::max_message) more. Default: 1 MiB.
+    /// message of [`max_message`](Self::max_message) more, and what it has asked for
+    /// ([`Handle::reply`](crate::Handle::reply)) does not count. Default: 1 MiB.
     pub const fn max_queued(mut self, bytes: usize) -> Self {
         self.settings.slowness.all.max_queued = bytes;
         self

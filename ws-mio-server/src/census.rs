@@ -27,6 +27,8 @@ pub struct ConnectionInfo {
     pub age: Duration,
     /// Bytes that wait for it.
     pub queued: usize,
+    /// Those of them that it has asked for ([`Handle::reply`](crate::Handle::reply)).
+    pub asked: usize,
 }
 
 /// What a connection is used for.

@@ -24,6 +24,8 @@ pub(crate) struct Cork {
     /// All of it may be written to: no memory need be made ready for a reply.
     memory: Vec<u8>,
     len: usize,
+    /// How many of the first bytes are no frames, but what was answered before a WebSocket was opened.
+    head: usize,
     references: Vec<Reference>,
     /// Bytes that they refer to.
     referred: usize,
@@ -56,6 +58,16 @@ enum Lies {
 impl Cork {
     pub(crate) const fn len(&self) -> usize {
         self.len.saturating_add(self.referred).saturating_add(self.run_len())
+    }
+
+    /// What comes from here on are frames.
+    pub(crate) const fn begin_frames(&mut self) {
+        self.head = self.len();
+    }
+
+    /// How many of the first bytes are no frames, if frames have begun.
+    pub(crate) const fn head(&self) -> usize {
+        self.head
     }
 
     const fn run_len(&self) -> usize {
@@ -102,6 +114,7 @@ impl Cork {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+        self.head = 0;
         self.run = 0..0;
         if !self.references.is_empty() || self.memory.len() > KEPT {
             self.give_back();

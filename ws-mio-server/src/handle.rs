@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::mailbox::{Command, Mailbox, Publication};
 use crate::metrics::Metrics;
+use crate::outbox::Worth;
 use crate::worker::owner;
 use crate::{Answer, CallId, ConnectionInfo, EndedConnection, PeerId, Shared};
 
@@ -100,12 +101,13 @@ impl Handle {
     /// # Errors
     /// [`Busy`]
     pub fn send<'m>(&self, peer: PeerId, message: impl Into<Message<'m>>) -> Result<(), Busy> {
-        self.post(peer.worker.into(), Command::Send(peer.key, Arc::new(Frame::new(message.into()))))
+        let frame = Arc::new(Frame::new(message.into()));
+        self.post(peer.worker.into(), Command::Send(peer.key, frame, Worth::Kept))
     }
 
     /// Whether all workers have room for more. Ordered commands ([`subscribe`](Self::subscribe),
-    /// [`unsubscribe`](Self::unsubscribe), [`deliver`](Self::deliver), [`send_shared`](Self::send_shared)) are
-    /// taken even without, so that several can be one step: whoever begins such a step for somebody who can
+    /// [`unsubscribe`](Self::unsubscribe), [`deliver`](Self::deliver), [`send_shared`](Self::send_shared),
+    /// [`reply`](Self::reply)) are taken even without, so that several can be one step: whoever begins such a step for somebody who can
     /// wait asks first, for nothing else bounds what waits for workers.
     ///
     /// # Errors
@@ -121,7 +123,7 @@ impl Handle {
     /// delivered from here on, and nothing that was delivered before.
     ///
     /// This is an *ordered command*, like [`unsubscribe`](Self::unsubscribe), [`deliver`](Self::deliver),
-    /// [`send_shared`](Self::send_shared) and [`close`](Self::close): each peer sees those of one thread, or of
+    /// [`send_shared`](Self::send_shared), [`reply`](Self::reply) and [`close`](Self::close): each peer sees those of one thread, or of
     /// several that take turns by a lock, in the order of the calls. Whoever sends a peer what it missed, subscribes it and delivers
     /// what is new, all under the lock that numbers the messages, leaves it neither a gap nor a duplicate.
     /// What goes by way of others keeps no such order: [`Peer::publish`](crate::Peer::publish),
@@ -151,7 +153,20 @@ impl Handle {
     /// Sends a message to one peer, unless it is gone: an ordered command (see
     /// [`subscribe`](Self::subscribe)).
     pub fn send_shared(&self, peer: PeerId, message: &Shared) {
-        self.insist(peer.worker.into(), Command::Send(peer.key, Arc::clone(&message.0)));
+        let frame = Arc::clone(&message.0);
+        self.insist(peer.worker.into(), Command::Send(peer.key, frame, Worth::Kept));
+    }
+
+    /// Sends a message to one peer that has asked for it, such as what it missed while it was away, unless it is
+    /// gone: an ordered command (see [`subscribe`](Self::subscribe)).
+    ///
+    /// It does not count against [`Builder::max_queued`], however long it is, for a peer that returns to more than
+    /// that would be closed each time that it tries. What bounds it is how much the caller has to give at once,
+    /// and that nobody goes on to ask: a peer with more than 64 KiB in its queue is not read from until it has
+    /// taken all of it. Whoever takes nothing is closed ([`Builder::stall_timeout`]).
+    pub fn reply(&self, peer: PeerId, message: &Shared) {
+        let frame = Arc::clone(&message.0);
+        self.insist(peer.worker.into(), Command::Send(peer.key, frame, Worth::Asked));
     }
 
     /// Answers a call of a [`Service`](crate::Service) that replied [`Reply::Later`](crate::Reply::Later),

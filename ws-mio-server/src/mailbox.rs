@@ -12,6 +12,7 @@ use crate::context::Settings;
 use crate::frame::Frame;
 use crate::http::Answer;
 use crate::id::{Key, PeerId};
+use crate::outbox::Worth;
 use crate::system::Wake;
 
 /// A message to all subscribers of a topic, encoded once.
@@ -39,7 +40,7 @@ pub(crate) enum Command {
     Publish(Publication),
     /// From the owner of the topic, or from whoever puts it in order: deliver it to subscribers of this worker.
     Deliver(Publication),
-    Send(Key, Arc<Frame>),
+    Send(Key, Arc<Frame>, Worth),
     Subscribe(Key, Arc<str>),
     Unsubscribe(Key, Arc<str>),
     Close(Key, CloseCode, String),
@@ -60,7 +61,7 @@ impl Command {
     fn size(&self) -> usize {
         let payload = match self {
             Self::Publish(publication) | Self::Deliver(publication) => publication.frame.len(),
-            Self::Send(_, frame) => frame.len(),
+            Self::Send(_, frame, _) => frame.len(),
             Self::Subscribe(_, topic) | Self::Unsubscribe(_, topic) => topic.len(),
             Self::Answer(_, _, answer) => answer.body().len(),
             Self::Close(..)

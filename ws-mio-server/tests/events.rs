@@ -40,6 +40,10 @@ impl Service for Listens {
     fn on_call(&mut self, call: &Call<'_>) -> Reply {
         let (handle, peer) = (self.handle.get().unwrap(), call.id().peer());
         handle.send_shared(peer, &Shared::new("welcome").with_event_id("e:0"));
+        let missed = call.request().query("missed").map_or(0, |missed| missed.parse().unwrap());
+        for number in 0..missed {
+            handle.reply(peer, &Shared::new(long(number).as_str()));
+        }
         handle.subscribe(peer, call.param("topic").unwrap());
         let _ = self.told.send(Told::Called(call.id()));
         let retry = call.request().query("retry").and_then(|retry| retry.parse().ok());
@@ -68,6 +72,10 @@ fn server(builder: Builder) -> (Running, Receiver<Told>) {
     let server = serve(builder.route("/ws/{topic}", listens.clone()).close_timeout(6 * LIMIT));
     listens.handle.set(server.handle.clone()).unwrap();
     (server, receiver)
+}
+
+fn long(number: u32) -> String {
+    format!("{number} {}", "x".repeat(20_000))
 }
 
 fn one_worker() -> Builder {
@@ -231,6 +239,21 @@ fn a_stream_that_is_not_read_is_ended_and_harms_nobody() {
     let rest = String::from_utf8(slow.rest()).unwrap();
     let end = "\n\nevent: close\ndata: {\"code\":1013,\"reason\":\"too slow: too much waits\"}\n\n";
     assert!(rest.ends_with(end), "{:?}", &rest[rest.len().saturating_sub(200)..]);
+}
+
+#[test]
+fn what_a_stream_missed_does_not_count_as_what_it_does_not_read() {
+    const MISSED: u32 = 500;
+    let (server, _told) = server(one_worker().max_queued(50_000));
+    let mut client = welcomed(&server, &format!("/events/a?missed={MISSED}"));
+    // The kernel has taken what it takes.
+    until("much waits", || server.handle.stats().queued_bytes > 1_000_000);
+    server.handle.deliver("a", &Shared::new(long(MISSED).as_str()), None);
+    server.handle.deliver("a", &Shared::new("behind"), None);
+    for number in 0..=MISSED {
+        assert_eq!(event(&mut client), format!("data: {}\n\n", long(number)));
+    }
+    assert_eq!(event(&mut client), "data: behind\n\n");
 }
 
 #[test]

@@ -13,10 +13,11 @@
 
 mod common;
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use common::{BINARY, CLOSE, Client, LIMIT, PING, PONG, Running, TEXT, close, frame, serve, until};
-use ws_mio_server::{Builder, Handler, Message, OnSlow, Peer, Server, SlowPeers};
+use ws_mio_server::{Builder, Handle, Handler, Message, OnSlow, Peer, Server, Shared, SlowPeers};
 
 const KIB: usize = 1024;
 const SIZE: usize = 16 * KIB;
@@ -288,4 +289,88 @@ fn pings_reach_a_peer_for_which_much_waits() {
     while behind < 256 * KIB / SIZE - 2 {
         behind += usize::from(slow.frame().start == BINARY);
     }
+}
+
+/// A text asks for so many messages, which are numbered.
+#[derive(Clone)]
+struct Archive(Arc<OnceLock<Handle>>);
+
+impl Handler for Archive {
+    fn on_open(&mut self, peer: &mut Peer<'_>) {
+        peer.subscribe("room");
+        peer.send("here");
+    }
+
+    fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
+        let Message::Text(times) = message else { panic!() };
+        let handle = self.0.get().unwrap();
+        for number in 0..times.parse().unwrap() {
+            handle.reply(peer.id(), &Shared::new(&*self::message(number)));
+        }
+    }
+
+    fn on_gap(&mut self, peer: &mut Peer<'_>, messages: u32) {
+        peer.send(format!("gap {messages}").as_str());
+    }
+}
+
+#[test]
+fn what_a_peer_has_asked_for_is_no_sign_that_it_is_slow_and_what_comes_behind_it_is() {
+    const ASKED: u32 = 1000;
+    let (kept, live) = (Archive(Arc::default()), Archive(Arc::default()));
+    let handles = [kept.0.clone(), live.0.clone()];
+    let builder = rooms().route("/archive/kept", kept).route("/archive/live", live);
+    let drops = SlowPeers { on_slow: Some(OnSlow::DropOldest), ..SlowPeers::default() };
+    let server = serve(builder.slow_peers("/archive/live", drops));
+    handles.iter().for_each(|handle| handle.set(server.handle.clone()).unwrap());
+    let queued = || server.handle.stats().queued_bytes;
+    let ask = |path: &str| {
+        let (mut client, before) = (join(&server, path), queued());
+        client.send(TEXT, ASKED.to_string().as_bytes());
+        // The kernel has taken what it takes, and far more than may wait is left.
+        until("it is to get it", || queued() > before + 4 * 1024 * KIB);
+        client
+    };
+    let publish = |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            server.handle.deliver("room", &Shared::new(&*message(number)), None);
+        }
+    };
+    let asked = |client: &mut Client| {
+        for number in 0..ASKED {
+            client.expect(BINARY, &message(number));
+        }
+    };
+    let mut clients = [ask("/archive/kept"), ask("/archive/live")];
+    publish(0..7);
+    for client in &mut clients {
+        asked(client);
+        (0..7).for_each(|number| client.expect(BINARY, &message(number)));
+    }
+    until("nothing waits", || queued() == 0);
+
+    // Of what nobody asked for, no more waits than for others.
+    let [mut kept, mut live] = [ask("/archive/kept"), ask("/archive/live")];
+    publish(ASKED..ASKED + 12);
+    let last = loop {
+        let frame = kept.frame();
+        if frame.start != BINARY {
+            break frame;
+        }
+    };
+    assert_eq!((last.code(), &last.payload[2..]), (1013, &b"too slow: too much waits"[..]));
+    let (mut next, mut missing, mut told) = (0, 0, 0);
+    while next < ASKED + 12 {
+        let frame = live.frame();
+        if frame.start == BINARY {
+            missing += number(&frame) - next;
+            next = number(&frame) + 1;
+            assert!(missing == 0 || next > ASKED, "what was asked for is not dropped");
+        } else {
+            let (_, messages) =
+                std::str::from_utf8(&frame.payload).unwrap().split_once(' ').unwrap();
+            told += messages.parse::<u32>().unwrap();
+        }
+    }
+    assert!(missing > 0 && missing == told, "{missing} are missing, {told} were told of");
 }

@@ -69,8 +69,8 @@ pub struct Limits {
     pub memory: Arc<Budget>,
     /// Messages that wait to be stored. Default: 100,000.
     pub unstored: usize,
-    /// Bytes of messages that a joiner gets at once; what it missed beyond is a gap. It should be less than
-    /// what may wait for a peer. Default: 768 KiB.
+    /// Bytes of messages that a joiner gets at once; what it missed beyond is a gap. That much may wait for a peer
+    /// beside what is limited. Default: 768 KiB.
     pub replay_bytes: usize,
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Outbox {
     len: usize,
     /// Those of them that are of messages that may be dropped, one that is being sent included.
     droppable: usize,
+    /// Those of them that the peer has asked for.
+    asked: usize,
     /// How far the frame is that was sent last.
     wire: Wire,
     /// Messages that were dropped and not told of: nothing behind them goes out until they are.
@@ -52,6 +54,8 @@ pub(crate) struct Outbox {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worth {
     Kept,
+    /// It must, and the peer has asked for it: however long that is, it is no sign of a slow peer.
+    Asked,
     /// It may be dropped, where the route says so.
     Droppable,
 }
@@ -73,6 +77,7 @@ impl Outbox {
             control_sent: 0,
             len: 0,
             droppable: 0,
+            asked: 0,
             wire: Wire::Boundary,
             gap: 0,
             dropped: 0,
@@ -82,6 +87,11 @@ impl Outbox {
     /// Bytes that wait.
     pub(crate) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Those of them that the peer has not asked for: what is limited.
+    pub(crate) const fn unasked(&self) -> usize {
+        self.len.saturating_sub(self.asked)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -154,15 +164,19 @@ impl Outbox {
             return self.push(&frames);
         }
         self.len = self.len.saturating_add(frames.len());
-        if worth == Worth::Droppable {
-            self.droppable = self.droppable.saturating_add(frames.len());
+        match worth {
+            Worth::Kept => {}
+            Worth::Asked => self.asked = self.asked.saturating_add(frames.len()),
+            Worth::Droppable => self.droppable = self.droppable.saturating_add(frames.len()),
         }
         match self.pieces.back_mut() {
-            Some(Piece::Gathered { bytes, .. }) if gathers && bytes.len() < GATHER => {
+            Some(Piece::Gathered { bytes, worth: theirs, .. })
+                if gathers && *theirs == worth && bytes.len() < GATHER =>
+            {
                 bytes.extend_from_slice(&frames);
             }
             _ if gathers => {
-                self.pieces.push_back(Piece::Gathered { bytes: frames.to_vec(), from: 0 });
+                self.pieces.push_back(Piece::Gathered { bytes: frames.to_vec(), from: 0, worth });
             }
             _ => self.pieces.push_back(Piece::Shared { bytes: frames, from: 0, worth }),
         }
@@ -187,6 +201,12 @@ impl Outbox {
     /// These bytes were sent before anything was queued, and what is queued next goes on where they end.
     pub(crate) fn begin_behind(&mut self, sent: &[u8]) {
         self.wire.follow_all(sent);
+    }
+
+    /// What waits, and so many bytes of what is queued next, are what was answered before there were frames: it
+    /// goes out in one, like a frame.
+    pub(crate) fn begin_head(&mut self, len: usize) {
+        self.wire = Wire::within(self.len.saturating_add(len));
     }
 
     /// The first pieces, for a vectored write; none while a gap is to be told of.
@@ -220,7 +240,7 @@ impl Outbox {
         if n == self.len && self.control.is_empty() {
             // What nearly always is so: all of it, and so whole frames.
             self.pieces.clear();
-            (self.sent, self.len, self.droppable) = (0, 0, 0);
+            (self.sent, self.len, self.droppable, self.asked) = (0, 0, 0, 0);
             self.wire = Wire::Boundary;
             return;
         }
@@ -239,8 +259,10 @@ impl Outbox {
             let bytes = first.bytes().get(self.sent..).unwrap_or_default();
             let now = left.min(bytes.len());
             self.wire.follow_all(bytes.get(..now).unwrap_or_default());
-            if first.is_droppable() {
-                self.droppable = self.droppable.saturating_sub(now);
+            match first.worth() {
+                Worth::Kept => {}
+                Worth::Asked => self.asked = self.asked.saturating_sub(now),
+                Worth::Droppable => self.droppable = self.droppable.saturating_sub(now),
             }
             left = left.saturating_sub(now);
             if now < bytes.len() {
@@ -255,9 +277,10 @@ impl Outbox {
         }
     }
 
-    /// Drops the oldest messages that may be, until no more than `most` bytes wait, if there are so many.
+    /// Drops the oldest messages that may be, until no more than `most` bytes wait beside what was asked for, if
+    /// there are so many.
     pub(crate) fn drop_oldest(&mut self, most: usize) -> Dropped {
-        let mut excess = self.len.saturating_sub(most);
+        let mut excess = self.unasked().saturating_sub(most);
         let mut dropped = Dropped::default();
         // The frame that is being sent stays whole, and what is gathered with it.
         let mut is_begun = self.sent > 0;
@@ -265,7 +288,7 @@ impl Outbox {
             if excess == 0 || std::mem::take(&mut is_begun) {
                 return true;
             }
-            if !piece.is_droppable() {
+            if piece.worth() != Worth::Droppable {
                 return true;
             }
             while excess > 0 && !piece.bytes().is_empty() {
@@ -303,10 +326,8 @@ impl Outbox {
         });
         self.pieces.shrink_to_fit();
         // What is left goes out like a reply.
-        (self.droppable, self.gap) = (0, 0);
-        for piece in self.pieces.iter_mut().filter(|piece| piece.is_droppable()) {
-            piece.keep();
-        }
+        (self.droppable, self.asked, self.gap) = (0, 0, 0);
+        self.pieces.iter_mut().for_each(Piece::keep);
         self.len = self.len.saturating_sub(dropped.bytes);
         self.dropped = self.dropped.saturating_add(dropped.messages);
         dropped

@@ -18,10 +18,11 @@ pub(super) enum Piece {
         from: usize,
         worth: Worth,
     },
-    /// Small frames that may be dropped, copied.
+    /// Small frames of one worth, copied.
     Gathered {
         bytes: Vec<u8>,
         from: usize,
+        worth: Worth,
     },
 }
 
@@ -31,20 +32,23 @@ impl Piece {
             Self::Own(bytes) => bytes,
             Self::Message(message, part) => message.bytes().get(part.clone()).unwrap_or_default(),
             Self::Shared { bytes, from, .. } => bytes.get(*from..).unwrap_or_default(),
-            Self::Gathered { bytes, from } => bytes.get(*from..).unwrap_or_default(),
+            Self::Gathered { bytes, from, .. } => bytes.get(*from..).unwrap_or_default(),
         }
     }
 
-    pub(super) const fn is_droppable(&self) -> bool {
-        matches!(self, Self::Shared { worth: Worth::Droppable, .. } | Self::Gathered { .. })
+    pub(super) const fn worth(&self) -> Worth {
+        match self {
+            Self::Own(_) | Self::Message(..) => Worth::Kept,
+            Self::Shared { worth, .. } | Self::Gathered { worth, .. } => *worth,
+        }
     }
 
-    /// Becomes one that may not be dropped.
+    /// Becomes one that is kept like a reply.
     pub(super) fn keep(&mut self) {
         match self {
             Self::Own(_) | Self::Message(..) => {}
             Self::Shared { worth, .. } => *worth = Worth::Kept,
-            Self::Gathered { bytes, from } => {
+            Self::Gathered { bytes, from, .. } => {
                 bytes.drain(..(*from).min(bytes.len()));
                 *self = Self::Own(std::mem::take(bytes));
             }
@@ -67,7 +71,7 @@ impl Piece {
         match self {
             Self::Own(bytes) => bytes.truncate(n),
             Self::Message(_, part) => part.end = part.start.saturating_add(n).min(part.end),
-            Self::Gathered { bytes, from } => bytes.truncate(from.saturating_add(n)),
+            Self::Gathered { bytes, from, .. } => bytes.truncate(from.saturating_add(n)),
             Self::Shared { .. } => {
                 if let Some(kept) =
                     self.bytes().get(..n).filter(|kept| kept.len() < self.bytes().len())

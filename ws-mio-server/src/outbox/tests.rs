@@ -55,9 +55,10 @@ fn what_goes_in_comes_out_in_order_at_any_pace() {
         let mut expected = Vec::new();
         for i in 0..200u8 {
             let bytes = frame(0x82, &vec![i; usize::from(i) * 7]);
-            match i % 3 {
+            match i % 4 {
                 0 => outbox.push_shared(Arc::from(bytes.as_slice()), Worth::Droppable),
                 1 => outbox.push_shared(Arc::from(bytes.as_slice()), Worth::Kept),
+                2 => outbox.push_shared(Arc::from(bytes.as_slice()), Worth::Asked),
                 _ => outbox.push(&bytes),
             }
             expected.extend(bytes);
@@ -71,13 +72,13 @@ fn what_goes_in_comes_out_in_order_at_any_pace() {
         }
         assert_eq!(got, expected, "{pace} bytes at a time");
         assert!(outbox.pieces.is_empty());
-        assert_eq!((outbox.droppable, outbox.owed()), (0, 0));
+        assert_eq!((outbox.droppable, outbox.asked, outbox.owed()), (0, 0, 0));
     }
 }
 
 #[test]
 fn many_small_frames_make_few_pieces() {
-    for worth in [Worth::Kept, Worth::Droppable] {
+    for worth in [Worth::Kept, Worth::Asked, Worth::Droppable] {
         let mut outbox = Outbox::default();
         for _ in 0..100_000 {
             outbox.push_shared(Arc::from([0x81, 0].as_slice()), worth);
@@ -85,8 +86,9 @@ fn many_small_frames_make_few_pieces() {
         assert_eq!(outbox.len(), 200_000);
         assert!(outbox.pieces.len() <= BATCH + 200_000 / GATHER + 1);
         let dropped = outbox.drop_oldest(50_000);
+        assert_eq!(outbox.unasked(), if worth == Worth::Asked { 0 } else { outbox.len() });
         match worth {
-            Worth::Kept => assert_eq!(dropped, Dropped::default()),
+            Worth::Kept | Worth::Asked => assert_eq!(dropped, Dropped::default()),
             Worth::Droppable => assert_eq!(dropped, Dropped { messages: 75_000, bytes: 150_000 }),
         }
     }
@@ -123,12 +125,14 @@ fn a_cut_leaves_the_rest_of_a_frame_and_what_is_said_last() {
     for sent in 0..300 {
         let mut outbox = Outbox::default();
         for i in 0..100u8 {
+            let worth = if i % 2 == 0 { Worth::Droppable } else { Worth::Asked };
             outbox.push(&frame(0x82, &[i; 20]));
-            outbox.push_shared(frame(0x81, &[i; 130]).into(), Worth::Droppable);
+            outbox.push_shared(frame(0x81, &[i; 130]).into(), worth);
         }
         let mut got = send(&mut outbox, sent);
         let (before, len) = (frames(&got), outbox.len());
         let dropped = outbox.cut();
+        assert_eq!(outbox.unasked(), outbox.len(), "what is left counts like a reply");
         outbox.push_control(&frame(0x88, &[3, 0xf5]));
         while !outbox.is_empty() {
             got.extend(send(&mut outbox, 5));
@@ -142,11 +146,31 @@ fn a_cut_leaves_the_rest_of_a_frame_and_what_is_said_last() {
     }
 }
 
+#[test]
+fn nothing_passes_what_was_answered_before_there_were_frames() {
+    for sent in 0..=9 {
+        let mut outbox = Outbox::default();
+        outbox.push(b"101 to co");
+        outbox.begin_head(2);
+        outbox.push(&[b"me".as_slice(), &frame(0x81, b"first")].concat());
+        outbox.push(&frame(0x81, b"second"));
+        let mut got = send(&mut outbox, sent);
+        outbox.push_control(&frame(0x89, b""));
+        outbox.cut();
+        outbox.push_control(&frame(0x88, &[3, 0xf5]));
+        while !outbox.is_empty() {
+            got.extend(send(&mut outbox, 5));
+        }
+        assert_eq!(got, [b"101 to come".as_slice(), b"\x89\0\x88\x02\x03\xf5"].concat());
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// A reply, cut in two pieces.
     Own(usize, usize),
     Kept(usize),
+    Asked(usize),
     Droppable(usize),
     /// Several in one piece.
     Joined(usize, usize),
@@ -161,6 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (len(), 0..200_usize).prop_map(|(len, cut)| Step::Own(len, cut.min(len))),
         2 => len().prop_map(Step::Kept),
+        2 => len().prop_map(Step::Asked),
         6 => len().prop_map(Step::Droppable),
         3 => (len(), 2..9_usize).prop_map(|(len, times)| Step::Joined(len, times)),
         1 => Just(Step::Ping),
@@ -194,6 +219,7 @@ proptest! {
                     outbox.push(&bytes[cut..]);
                 }
                 Step::Kept(len) => outbox.push_shared(next(len, 0x82).into(), Worth::Kept),
+                Step::Asked(len) => outbox.push_shared(next(len, 0x82).into(), Worth::Asked),
                 Step::Droppable(len) => {
                     outbox.push_shared(next(len, 0x81).into(), Worth::Droppable);
                 }
@@ -217,19 +243,25 @@ proptest! {
                     got.extend(send(&mut outbox, most));
                 }
                 Step::Drop(most) => {
-                    let before = outbox.len();
+                    let (before, unasked) = (outbox.len(), outbox.unasked());
                     let Dropped { messages, bytes } = outbox.drop_oldest(most);
                     dropped += messages;
+                    prop_assert!(bytes == 0 || unasked > most, "what was asked for counts");
+                    let mut left = outbox.pieces.iter().skip((outbox.sent > 0).into());
+                    let is_all = left.all(|piece| piece.worth() != Worth::Droppable);
+                    prop_assert!(is_all || outbox.unasked() <= most, "not enough");
                     prop_assert_eq!(outbox.len(), before - bytes);
                 }
             }
             let sum: usize = outbox.pieces.iter().map(|piece| piece.bytes().len()).sum();
             let control = outbox.control_len();
             prop_assert_eq!(outbox.len(), sum - outbox.sent + control);
-            let droppable = outbox.pieces.iter().filter(|piece| piece.is_droppable());
-            let droppable: usize = droppable.map(|piece| piece.bytes().len()).sum();
-            let begun = outbox.pieces.front().is_some_and(|piece| piece.is_droppable());
-            prop_assert_eq!(outbox.droppable, droppable - if begun { outbox.sent } else { 0 });
+            for (worth, count) in [(Worth::Droppable, outbox.droppable), (Worth::Asked, outbox.asked)] {
+                let of_it = outbox.pieces.iter().filter(|piece| piece.worth() == worth);
+                let sum: usize = of_it.map(|piece| piece.bytes().len()).sum();
+                let begun = outbox.pieces.front().is_some_and(|piece| piece.worth() == worth);
+                prop_assert_eq!(count, sum - if begun { outbox.sent } else { 0 });
+            }
         }
         prop_assert!(outbox.is_empty());
         let (got, left) = frames(&got);

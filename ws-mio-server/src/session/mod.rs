@@ -419,7 +419,9 @@ impl Session {
 
     /// Queues a frame that other connections get, too, if messages can be sent to this one.
     pub(crate) fn queue_frame(&mut self, frame: &Frame, worth: Worth, context: &mut Context) {
-        let Phase::Open(open) = &self.phase else { return self.queue_event(frame, context) };
+        let Phase::Open(open) = &self.phase else {
+            return self.queue_event(frame, worth, context);
+        };
         let window = open.deflate().map(|agreement| agreement.sent.window);
         let deflater = window.and_then(|window| context.pool.deflater(window).zip(Some(window)));
         let deflated = deflater.and_then(|(deflater, window)| frame.deflated(window, deflater));
@@ -443,12 +445,13 @@ impl Session {
         is_plain
     }
 
-    /// Queues a message as an event, if the peer has a stream of events and the message is text.
-    fn queue_event(&mut self, frame: &Frame, context: &Context) {
+    /// Queues a message as an event, if the peer has a stream of events and the message is text. No event is dropped.
+    fn queue_event(&mut self, frame: &Frame, worth: Worth, context: &Context) {
+        let worth = if worth == Worth::Asked { worth } else { Worth::Kept };
         if self.listens()
             && let Some(event) = frame.event()
         {
-            self.outbox(context.now).push_shared(event, Worth::Kept);
+            self.outbox(context.now).push_shared(event, worth);
         }
     }
 
@@ -457,10 +460,20 @@ impl Session {
         self.extra.as_ref().map_or(0, |extra| extra.outbox.len())
     }
 
+    /// Those of them that the peer has not asked for: what is limited.
+    pub(crate) fn unasked(&self) -> usize {
+        self.extra.as_ref().map_or(0, |extra| extra.outbox.unasked())
+    }
+
     /// These bytes were sent before anything was queued; what is queued next goes on where they end.
     pub(crate) fn begin_queue<'b>(&mut self, sent: impl Iterator<Item = &'b [u8]>, now: Instant) {
         let outbox = self.outbox(now);
         sent.for_each(|bytes| outbox.begin_behind(bytes));
+    }
+
+    /// So many bytes of what is queued next go before all frames, like what waits already.
+    pub(crate) fn begin_head(&mut self, len: usize, now: Instant) {
+        self.outbox(now).begin_head(len);
     }
 
     /// What waits to be sent.

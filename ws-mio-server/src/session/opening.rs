@@ -173,6 +173,7 @@ impl Opening {
         };
         let Opened { route, params, deflate, memory, identity, place, connection } = opened;
         context.counters.accepted.add_one();
+        context.cork.begin_frames();
         if let Some(recording) = extra.as_mut().and_then(|extra| extra.about.recording.as_mut()) {
             let most = context.settings.max_message;
             recording.opened(head.len(), rest.len(), most, deflate, context.turn);

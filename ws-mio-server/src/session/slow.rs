@@ -56,13 +56,13 @@ impl Session {
         }
     }
 
-    /// Sees to it that fewer bytes wait than that, or that nothing more will.
+    /// Sees to it that fewer bytes wait than that, beside what the peer has asked for, or that nothing more will.
     pub(crate) fn hold_below(&mut self, most: usize, context: &mut Context) {
-        if self.queued() >= most && self.patience(context).on_slow == OnSlow::DropOldest {
+        if self.unasked() >= most && self.patience(context).on_slow == OnSlow::DropOldest {
             // Some more than needs be, so that not each message that comes looks for one to be dropped.
             self.drop_oldest(most.saturating_sub(most / 16), Limit::Bytes, context);
         }
-        if self.queued() >= most {
+        if self.unasked() >= most {
             self.close_slow(Limit::Bytes, context);
         }
     }

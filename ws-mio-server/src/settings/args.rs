@@ -100,7 +100,8 @@ pub struct ServeArgs {
     /// How many bytes may wait for a peer that does not take them
     ///
     /// What happens beyond says `on-slow`. Replies to what a peer itself has sent may take as much as
-    /// `max-message` more; with more than 64 KiB of them it is not read from.
+    /// `max-message` more; with more than 64 KiB of them it is not read from. What somebody missed of a room and gets
+    /// as it comes back does not count.
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = size)]
     max_queued: u64,
 

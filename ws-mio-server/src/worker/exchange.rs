@@ -10,7 +10,6 @@ use super::slot::Slot;
 use crate::census::{Census, Wanted};
 use crate::id::Key;
 use crate::mailbox::{Command, Publication};
-use crate::outbox::Worth;
 use crate::system::{Stream as _, System};
 use crate::{Answer, ConnectionInfo, Identity, PeerId};
 
@@ -113,6 +112,7 @@ impl<S: System> Worker<S> {
             forwarded_for: extra.and_then(|extra| extra.about.client),
             age: now.since(slot.session.since()),
             queued: slot.session.queued(),
+            asked: slot.session.queued().saturating_sub(slot.session.unasked()),
         }
     }
 
@@ -182,9 +182,9 @@ impl<S: System> Worker<S> {
                 run.push(publication);
             }
             Command::Deliver(publication) => run.push(publication),
-            Command::Send(key, frame) => {
+            Command::Send(key, frame, worth) => {
                 if let Some(slot) = self.slots.get_mut(key) {
-                    slot.push(&frame, Worth::Kept, &mut self.context);
+                    slot.push(&frame, worth, &mut self.context);
                     slot.mark_dirty(key, &mut self.dirty);
                 }
             }

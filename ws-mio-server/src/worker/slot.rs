@@ -245,8 +245,11 @@ impl<S: Stream> Slot<S> {
         }
         let rest = cork.len().saturating_sub(sent);
         if rest > 0 {
-            if sent > 0 {
-                self.session.begin_queue(first(cork.pieces(read), sent), *now);
+            let head = cork.head();
+            if sent > head {
+                self.session.begin_queue(first(cork.pieces(read), sent).map(behind(head)), *now);
+            } else if head > sent {
+                self.session.begin_head(head.saturating_sub(sent), *now);
             }
             // What is left of a large message waits where it is.
             let message = if rest >= LARGE { cork.take_last_message() } else { None };
@@ -263,7 +266,7 @@ impl<S: Stream> Slot<S> {
         if rest > 0 {
             counters.queue(rest);
         }
-        if self.session.queued() > context.patiences.least {
+        if self.session.unasked() > context.patiences.least {
             let limit = usize::try_from(context.settings.max_message).unwrap_or(usize::MAX);
             // It was read from with so much in its queue: what it then asks for is no fault of its own.
             let own = self.session.patience(context).max_queued.max(HIGH_WATER).saturating_add(1);
@@ -273,12 +276,15 @@ impl<S: Stream> Slot<S> {
     }
 
     /// Queues a frame that others get, too. A peer whose queue is full is given a chance to take some
-    /// of it, or else has to do without the oldest of it, or is closed.
+    /// of it, or else has to do without the oldest of it, or is closed; but what it has asked for is no reason.
     pub(super) fn push(&mut self, frame: &Frame, worth: Worth, context: &mut Context) {
         if !self.session.listens() {
             return;
         }
-        if self.session.queued() >= context.patiences.least && !self.make_room(context) {
+        if worth != Worth::Asked
+            && self.session.unasked() >= context.patiences.least
+            && !self.make_room(context)
+        {
             return;
         }
         let before = self.session.queued();
@@ -309,7 +315,7 @@ impl<S: Stream> Slot<S> {
     #[cold]
     fn make_room(&mut self, context: &mut Context) -> bool {
         let most = self.session.patience(context).max_queued;
-        if self.session.queued() >= most {
+        if self.session.unasked() >= most {
             // The kernel may be about to say that it takes more.
             self.blocked = false;
             // If it fails, it fails again when the connection is flushed, which removes it.
@@ -390,17 +396,22 @@ fn first<'a>(
     })
 }
 
+/// What is behind the first `n` bytes of some pieces.
+fn behind(mut n: usize) -> impl FnMut(&[u8]) -> &[u8] {
+    move |piece| {
+        let skipped = n.min(piece.len());
+        n = n.saturating_sub(skipped);
+        piece.get(skipped..).unwrap_or_default()
+    }
+}
+
 /// Fills slices with what is behind the first `skip` bytes of some pieces.
 fn fill<'a>(
     slices: &mut [IoSlice<'a>],
     pieces: impl Iterator<Item = &'a [u8]>,
-    mut skip: usize,
+    skip: usize,
 ) -> usize {
-    let rest = pieces.filter_map(|piece| {
-        let skipped = skip.min(piece.len());
-        skip = skip.saturating_sub(skipped);
-        piece.get(skipped..).filter(|rest| !rest.is_empty())
-    });
+    let rest = pieces.map(behind(skip)).filter(|rest| !rest.is_empty());
     let mut filled: usize = 0;
     for (slice, rest) in slices.iter_mut().zip(rest) {
         *slice = IoSlice::new(rest);

@@ -85,10 +85,12 @@ impl World {
             }
             for info in &infos {
                 let most = queued + self.beyond(info.address);
-                if info.queued > most {
+                if info.queued - info.asked > most {
                     let what = format!(
-                        "node {node}: {} bytes wait for {}, of {most}",
-                        info.queued, info.id
+                        "node {node}: {} bytes wait for {}, of {most}, beside {} that it asked for",
+                        info.queued - info.asked,
+                        info.id,
+                        info.asked
                     );
                     self.ledger.find(|| what);
                 }

@@ -88,16 +88,19 @@ impl Rooms {
         let joined = Joined { position, people, recovery: *recovery, user, users };
         let joined = Shared::new(wire::joined(&joined).as_str());
         let at_position = |message: Shared| message.with_event_id(&position.to_string());
+        // Whoever missed more than may wait for a peer is to get it all the same: it asks once, and a room keeps no
+        // more than it may.
+        let reply = |message: &Shared| self.with(|handle| handle.reply(*member, message));
         if messages.is_empty() {
-            return self.send(*member, &at_position(joined));
+            return reply(&at_position(joined));
         }
         // Whoever is cut off before what follows has yet to get that.
-        self.send(*member, &joined);
+        reply(&joined);
         if recovery.is_some_and(|recovery| recovery.gap.is_some()) {
-            messages.iter().for_each(|message| self.send(*member, &shared(message)));
+            messages.iter().for_each(|message| reply(&shared(message)));
         } else {
             let history = wire::history(messages.iter().map(|message| &**message));
-            self.send(*member, &at_position(Shared::new(history.as_str())));
+            reply(&at_position(Shared::new(history.as_str())));
         }
     }
 
