@@ -7,9 +7,6 @@ use crate::dice::Dice;
 /// A second, in the microseconds that all times here are in.
 pub(crate) const SECOND: u64 = 1_000_000;
 
-/// How long things go wrong; then all is mended, and must come to rest.
-pub(crate) const TROUBLED: u64 = 12 * SECOND;
-
 /// The world of a run, and what is to happen in it.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -24,6 +21,8 @@ pub struct Plan {
 /// How a world is set.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
+    /// How long things go wrong; then all is mended, and must come to rest.
+    pub troubled: u64,
     /// Servers; more than one share a log.
     pub nodes: usize,
     /// Event loops of each.
@@ -115,39 +114,91 @@ impl fmt::Display for Item {
     }
 }
 
+/// How much there is in a world, at most: what is found takes little, mostly, and some takes much.
+struct Size {
+    troubled: u64,
+    nodes: [usize; 4],
+    stalls: [u64; 2],
+    members: usize,
+    more_members: usize,
+    echoes: usize,
+    hostiles: usize,
+    faults: usize,
+}
+
+impl Size {
+    fn draw(dice: &mut Dice) -> Self {
+        match dice.below(100) {
+            0..85 => Self {
+                troubled: 3 * SECOND,
+                nodes: [1, 1, 2, 2],
+                stalls: [2 * SECOND, 4 * SECOND],
+                members: 2,
+                more_members: 2,
+                echoes: 2,
+                hostiles: 2,
+                faults: 4,
+            },
+            85..97 => Self {
+                troubled: 6 * SECOND,
+                nodes: [1, 2, 2, 3],
+                stalls: [3 * SECOND, 10 * SECOND],
+                members: 3,
+                more_members: 3,
+                echoes: 2,
+                hostiles: 3,
+                faults: 7,
+            },
+            _ => Self {
+                troubled: 12 * SECOND,
+                nodes: [1, 2, 3, 3],
+                stalls: [3 * SECOND, 30 * SECOND],
+                members: 3,
+                more_members: 5,
+                echoes: 3,
+                hostiles: 4,
+                faults: 9,
+            },
+        }
+    }
+}
+
 impl Plan {
     /// What a seed comes to.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed ^ 0x706c_616e);
-        let nodes = [1, 1, 2, 3][dice.index(4)];
+        let size = Size::draw(&mut dice);
+        let nodes = size.nodes[dice.index(4)];
+        let troubled = size.troubled;
         let scale = Scale {
+            troubled,
             nodes,
             workers: 1 + dice.index(2),
             history: [10, 1000, 1000][dice.index(3)],
             degrade: dice.percent(30),
             drops: dice.percent(20),
-            stall: [3 * SECOND, 30 * SECOND][dice.index(2)],
+            stall: size.stalls[dice.index(2)],
             queued: [4096, 16 * 1024][dice.index(2)],
             calm: dice.percent(10),
         };
         let mut items = Vec::new();
-        let members = 3 + dice.index(5);
+        let members = size.members + dice.index(size.more_members);
         let rooms = 1 + dice.index(2);
         for _ in 0..members {
             items.push(Item::Member {
-                at: dice.below(3 * SECOND),
+                at: dice.below(troubled / 4),
                 room: dice.index(rooms),
                 every: SECOND / 10 + dice.skewed(3 * SECOND),
                 size: if dice.percent(15) { 2000 } else { dice.skewed(200) },
             });
         }
-        for _ in 0..dice.index(3) {
-            let (at, node) = (dice.below(6 * SECOND), dice.index(nodes));
+        for _ in 0..dice.index(size.echoes) {
+            let (at, node) = (dice.below(troubled / 2), dice.index(nodes));
             let size = if dice.percent(15) { 90_000 } else { dice.skewed(3000) };
             items.push(Item::Echo { at, node, every: SECOND / 50 + dice.skewed(SECOND), size });
         }
-        for _ in 0..dice.index(4) {
+        for _ in 0..dice.index(size.hostiles) {
             use Hostility as H;
             let all = [
                 H::NeverReads,
@@ -162,20 +213,20 @@ impl Plan {
                 H::TalksOn,
             ];
             let (node, room) = (dice.index(nodes), dice.index(rooms));
-            let (at, how) = (dice.below(8 * SECOND), all[dice.index(all.len())]);
+            let (at, how) = (dice.below(troubled * 2 / 3), all[dice.index(all.len())]);
             items.push(Item::Hostile { at, node, room, how });
         }
-        for _ in 0..dice.index(9) {
-            let at = SECOND + dice.below(TROUBLED - SECOND);
+        for _ in 0..dice.index(size.faults) {
+            let at = SECOND / 2 + dice.below(troubled - SECOND / 2);
             let (member, node) = (dice.index(members), dice.index(nodes));
-            let time = dice.skewed(4 * SECOND);
+            let time = dice.skewed(troubled / 3);
             let fault = match dice.below(if nodes > 1 { 24 } else { 14 }) {
                 0..=2 => Fault::Cut { member, reset: dice.percent(50) },
                 3 => Fault::HalfOpen { member },
                 4..=5 => Fault::Stall { member, time },
                 6..=7 => Fault::Freeze { node, time },
                 8..=9 => Fault::Kill { node, time },
-                10 => Fault::Drain { node, within: dice.skewed(3 * SECOND), time },
+                10 => Fault::Drain { node, within: dice.skewed(troubled / 4), time },
                 11 => Fault::Exhaust { node, time },
                 12..=13 => Fault::Clock { node, by: dice.below(7_200_000) as i64 - 3_600_000 },
                 14..=16 => Fault::Unlink { node, time },

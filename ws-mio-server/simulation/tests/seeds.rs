@@ -34,14 +34,14 @@ fn a_trace_changes_nothing() {
 #[test]
 fn nothing_is_found() {
     let (mut deliveries, mut recovered) = (0, 0);
-    for seed in 0..30 {
+    for seed in 0..60 {
         let outcome = run(&Plan::new(seed), false);
         assert_eq!(outcome.found, None, "seed {seed}");
         deliveries += outcome.deliveries;
         recovered += outcome.recovered;
     }
     // It is looked at something.
-    assert!(deliveries > 10_000 && recovered > 10, "{deliveries} and {recovered}");
+    assert!(deliveries > 5000 && recovered > 10, "{deliveries} and {recovered}");
 }
 
 /// Seeds that failed, of which each has found something that is mended.

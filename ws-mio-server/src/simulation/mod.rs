@@ -99,6 +99,12 @@ impl Node {
         }
     }
 
+    /// How many connections an event loop has.
+    #[must_use]
+    pub fn connections(&self, worker: usize) -> usize {
+        self.workers[worker].as_ref().map_or(0, Worker::connections)
+    }
+
     /// How many connections an event loop has, and how many entries its timers.
     #[must_use]
     pub fn holds(&self, worker: usize) -> (usize, usize) {

@@ -89,6 +89,23 @@ pub struct Quirks {
     pub seed: u64,
 }
 
+/// The first `n` bytes of a queue, in two pieces.
+fn first(queue: &VecDeque<u8>, n: usize) -> [&[u8]; 2] {
+    let (one, other) = queue.as_slices();
+    let of_one = n.min(one.len());
+    [&one[..of_one], &other[..n - of_one]]
+}
+
+impl Pipe {
+    /// So many bytes have come all the way.
+    fn arrive(&mut self, n: usize) {
+        for piece in first(&self.way, n) {
+            self.here.extend(piece);
+        }
+        self.way.drain(..n);
+    }
+}
+
 impl Quirks {
     fn draw(&mut self) -> u64 {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -221,7 +238,7 @@ impl Network {
         }
         let pipe = &mut connection.up;
         let n = most.min(pipe.way.len());
-        pipe.here.extend(pipe.way.drain(..n));
+        pipe.arrive(n);
         connection.is_readable |= n > 0;
         if pipe.way.is_empty() && pipe.is_ended && !pipe.has_end {
             pipe.has_end = true;
@@ -238,7 +255,11 @@ impl Network {
         let connection = &mut state.connections[number];
         let pipe = &mut connection.down;
         let n = most.min(pipe.way.len());
-        let bytes: Vec<u8> = pipe.way.drain(..n).collect();
+        let mut bytes = Vec::with_capacity(n);
+        for piece in first(&pipe.way, n) {
+            bytes.extend_from_slice(piece);
+        }
+        pipe.way.drain(..n);
         let is_over = pipe.way.is_empty();
         let is_ended =
             is_over && pipe.is_ended && !std::mem::replace(&mut pipe.has_end, pipe.is_ended);
@@ -448,7 +469,7 @@ impl fmt::Debug for End {
 }
 
 impl End {
-    fn write(&self, len: usize, bytes: impl Iterator<Item = u8>) -> io::Result<usize> {
+    fn write<'b>(&self, len: usize, pieces: impl Iterator<Item = &'b [u8]>) -> io::Result<usize> {
         let mut state = self.network.lock();
         let connection = &mut state.connections[self.number];
         if connection.is_broken || connection.down.is_ended {
@@ -472,7 +493,12 @@ impl End {
         if connection.quirks.chance(short) {
             n = connection.quirks.up_to(n).min(n);
         }
-        connection.down.way.extend(bytes.take(n));
+        let mut left = n;
+        for piece in pieces {
+            let taken = piece.len().min(left);
+            connection.down.way.extend(&piece[..taken]);
+            left -= taken;
+        }
         Ok(n)
     }
 }
@@ -494,13 +520,16 @@ impl Stream for End {
             };
         }
         let n = buffer.len().min(pipe.here.len());
-        for (to, from) in buffer.iter_mut().zip(pipe.here.drain(..n)) {
-            *to = from;
+        let mut rest = &mut buffer[..n];
+        for piece in first(&pipe.here, n) {
+            let (to, behind) = rest.split_at_mut(piece.len());
+            to.copy_from_slice(piece);
+            rest = behind;
         }
+        pipe.here.drain(..n);
         if !pipe.way.is_empty() && connection.quirks.chance(meanwhile) {
             let more = connection.quirks.up_to(connection.up.way.len());
-            let pipe = &mut connection.up;
-            pipe.here.extend(pipe.way.drain(..more));
+            connection.up.arrive(more);
             connection.is_readable = true;
             state.happened(self.number);
         }
@@ -508,12 +537,12 @@ impl Stream for End {
     }
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.write(bytes.len(), bytes.iter().copied())
+        self.write(bytes.len(), std::iter::once(bytes))
     }
 
     fn send_all(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = slices.iter().map(|slice| slice.len()).sum();
-        self.write(len, slices.iter().flat_map(|slice| slice.iter().copied()))
+        self.write(len, slices.iter().map(|slice| &**slice))
     }
 
     fn finish(&self) -> io::Result<()> {

@@ -217,6 +217,12 @@ impl<S: System> Worker<S> {
         moments.chain(congested).chain(self.wheel.timeout(now)).min()
     }
 
+    /// How many connections there are.
+    #[cfg(feature = "_fuzzing")]
+    pub(crate) fn connections(&self) -> usize {
+        self.slots.len()
+    }
+
     /// How many connections there are, and how many entries of timers.
     #[cfg(feature = "_fuzzing")]
     pub(crate) fn holds(&self) -> (usize, usize) {

@@ -30,7 +30,7 @@ impl World {
             return;
         }
         let sockets = self.network.sockets(server.ports[worker]);
-        let (connections, timers) = running.holds(worker);
+        let connections = running.connections(worker);
         if sockets != connections {
             let what = format!(
                 "node {node}.{worker} has {sockets} sockets, and {connections} connections"
@@ -43,6 +43,12 @@ impl World {
                 format!("node {node} tells of {told} connections, and has {connections}")
             });
         }
+    }
+
+    /// The timers of an event loop are no more than its connections account for.
+    fn audit_timers(&mut self, node: usize, worker: usize) {
+        let Some(running) = &self.servers[node].node else { return };
+        let (_, timers) = running.holds(worker);
         let came =
             self.lines.iter().filter(|line| line.node == node && line.worker == worker).count();
         if timers > TIMERS * (came + 1) {
@@ -74,6 +80,7 @@ impl World {
                     self.servers[node].node.as_ref().is_some_and(|node| node.runs(worker));
                 if is_there {
                     self.turn(node, worker);
+                    self.audit_timers(node, worker);
                 }
             }
             let Some(infos) = sheet.lock().unwrap().take() else { continue };
@@ -131,7 +138,8 @@ impl World {
             let at = self.now + 20 * SECOND;
             self.at(at, What::Start(node));
         }
-        let until = self.now + 8 * SECOND;
+        // They talk on for a while.
+        let until = self.now + self.plan.scale.troubled / 2;
         self.go(until, |_| false);
         let now = self.now;
         for seat in &mut self.peers {
@@ -173,7 +181,9 @@ impl World {
         let end = self.log.lock().unwrap().position(&format!("room-{}", member.room));
         let mut others = self.members().filter(|it| it.room == member.room);
         let is_shared = self.plan.scale.nodes > 1;
-        rest.is_some() && others.all(|it| it.rests_at() == rest) && (!is_shared || rest == end)
+        rest.is_some_and(|rest| !self.ledger.goes_on(member.room, rest))
+            && others.all(|it| it.rests_at() == rest)
+            && (!is_shared || rest == end)
     }
 
     /// What was acknowledged is what the id means, and the log has it.
@@ -226,6 +236,7 @@ impl World {
         if self.ledger.found.is_some() {
             return;
         }
+        self.is_left = true;
         for peer in &mut self.peers {
             if let Peer::Member(member) = &mut peer.peer {
                 member.retry_at = u64::MAX;
@@ -252,7 +263,7 @@ impl World {
             }
         }
         // The furthest that timers reach.
-        let until = self.now + 34 * SECOND;
+        let until = self.now + self.plan.scale.stall.max(PING) + 4 * SECOND;
         self.go(until, |_| false);
         for node in 0..self.servers.len() {
             let server = &self.servers[node];

@@ -52,7 +52,9 @@ impl World {
         rooms.tick(server.ticks);
         server.ticks += 1;
         drop(rooms);
-        self.at(now + SECOND / 2, What::Tick(node, life));
+        // When all are about to have left, there is little to be seen to.
+        let again = if self.is_left { SECOND } else { SECOND / 2 };
+        self.at(now + again, What::Tick(node, life));
     }
 
     /// An event loop has its turn.
@@ -173,9 +175,12 @@ impl World {
         let most = self.chunk(number);
         let arrived = self.network.take(number, most);
         let len = arrived.bytes.len() as u64;
-        let mut sum = len;
-        for byte in &arrived.bytes {
-            sum = sum.wrapping_mul(31).wrapping_add(u64::from(*byte));
+        let (words, rest) = arrived.bytes.as_chunks();
+        let mut sum = rest.iter().fold(len, |sum, byte| sum.rotate_left(8) ^ u64::from(*byte));
+        for word in words {
+            sum = (sum ^ u64::from_le_bytes(*word))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29);
         }
         self.note(
             || {

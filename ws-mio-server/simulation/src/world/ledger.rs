@@ -18,6 +18,8 @@ pub(super) struct Said {
 pub(super) struct Ledger {
     pub(super) said: Vec<Said>,
     heard: HashMap<(usize, Id), usize>,
+    /// The last id of each room that was acknowledged.
+    acknowledged: HashMap<usize, Id>,
     pub(super) deliveries: u64,
     pub(super) recovered: u64,
     /// Rooms forget what was said long ago, and with it that it was.
@@ -42,7 +44,7 @@ impl Ledger {
     /// Somebody says something; its number is what it says.
     pub(super) fn say(&mut self, room: usize, size: u64) -> usize {
         let number = self.said.len();
-        let text = format!("{number} {:.<1$}", "", size as usize);
+        let text = format!("{number} {}", ".".repeat(size as usize));
         self.said.push(Said { room, text, acknowledged: Vec::new(), heard: Vec::new() });
         number
     }
@@ -78,9 +80,21 @@ impl Ledger {
         self.heard.get(&(room, id)).copied()
     }
 
+    /// Whether an id that was acknowledged is of a message behind that one.
+    pub(super) fn goes_on(&self, room: usize, id: Id) -> bool {
+        let last = self.acknowledged.get(&room);
+        last.is_some_and(|last| last.epoch == id.epoch && last.offset > id.offset)
+    }
+
     pub(super) fn acknowledge(&mut self, room: usize, number: usize, id: Id) {
         match self.said.get_mut(number).filter(|said| said.room == room) {
-            Some(said) => said.acknowledged.push(id),
+            Some(said) => {
+                said.acknowledged.push(id);
+                let last = self.acknowledged.entry(room).or_insert(id);
+                if last.epoch != id.epoch || last.offset < id.offset {
+                    *last = id;
+                }
+            }
             None => self.find(|| format!("room {room}: {number} was acknowledged, and never said")),
         }
     }

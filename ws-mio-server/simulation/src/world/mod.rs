@@ -20,7 +20,7 @@ use ws_mio_server::backplane::model::Model;
 use ws_mio_server::simulation::Network;
 
 use crate::dice::Dice;
-use crate::plan::{Item, Plan, SECOND, TROUBLED};
+use crate::plan::{Item, Plan, SECOND};
 use ledger::Ledger;
 use member::Member;
 use others::{Echo, Hostile};
@@ -107,6 +107,8 @@ struct World {
     peers: Vec<Seat>,
     /// Whether all that was wrong is mended.
     is_mended: bool,
+    /// Whether everybody leaves.
+    is_left: bool,
     ledger: Ledger,
     trace: Option<String>,
     outcome: Outcome,
@@ -154,6 +156,7 @@ impl World {
             lines: Vec::new(),
             peers: Vec::new(),
             is_mended: false,
+            is_left: false,
             trace: is_traced.then(String::new),
             outcome: Outcome::default(),
         }
@@ -189,7 +192,7 @@ impl World {
             self.at(at, What::Item(number));
         }
         self.at(self.now, What::Census);
-        let end = self.now + TROUBLED;
+        let end = self.now + self.plan.scale.troubled;
         self.go(end, |_| false);
         self.mend();
         self.settle();

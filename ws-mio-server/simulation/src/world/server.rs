@@ -202,6 +202,7 @@ impl Server {
             .pong_timeout(micros(DEADLINE))
             .handshake_timeout(micros(DEADLINE))
             .close_timeout(micros(DEADLINE))
+            .keep_alive(micros(DEADLINE))
             .remember_ended(100_000);
         self.ports = (0..scale.workers).map(|_| network.port()).collect();
         let node = Node::new(builder, network, &self.ports).unwrap();
