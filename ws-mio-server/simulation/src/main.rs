@@ -140,7 +140,8 @@ fn many(options: &Options) -> ExitCode {
     println!("{} in {runs} s, up to {end}", sums.join(", "));
     let found = found.into_inner().unwrap_or_default();
     if let Some(log) = &options.log {
-        let began = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(begun));
+        let began = UNIX_EPOCH.checked_add(Duration::from_millis(begun)).unwrap_or(UNIX_EPOCH);
+        let began = humantime::format_rfc3339_seconds(began);
         let commit = options.commit.as_deref().unwrap_or_default();
         let (start, threads) = (options.seeds.start, options.threads.max(1));
         let found = found.as_deref().unwrap_or("nothing");

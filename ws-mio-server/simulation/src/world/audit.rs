@@ -39,9 +39,8 @@ impl World {
         }
         if server.ports.len() == 1 && running.handle().stats().connections != connections {
             let told = running.handle().stats().connections;
-            return self.ledger.find(|| {
-                format!("node {node} tells of {told} connections, and has {connections}")
-            });
+            self.ledger
+                .find(|| format!("node {node} tells of {told} connections, and has {connections}"));
         }
     }
 
