@@ -6,6 +6,7 @@ mod frames;
 
 pub use frames::Burst;
 
+use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
@@ -111,7 +112,10 @@ impl Inbound {
             };
             let expected = due.get(self.received..self.received + n);
             let expected = expected.ok_or("the server has sent more than is due")?;
-            if self.check == Check::Content && expected != &buffer[..n] {
+            // Compared whatever comes of it: it takes as much of the generator, and of the caches that it
+            // shares with the server, for a server that does not know what it sends.
+            let is_it = black_box(is_same(expected, &buffer[..n]));
+            if self.check == Check::Content && !is_it {
                 return Err("the server has sent something else than is due".into());
             }
             self.received += n;
@@ -121,4 +125,9 @@ impl Inbound {
             }
         }
     }
+}
+
+/// Whether two pieces of the same length are the same, which takes as long if they are not.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.iter().zip(other).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
 }
