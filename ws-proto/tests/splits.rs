@@ -16,7 +16,7 @@ mod harness;
 mod vectors;
 
 use cases::cases;
-use harness::{CLOSE, End, FIN, Got, Log, PING, PONG, Wire, frame, replay};
+use harness::{BINARY, CLOSE, End, FIN, Got, Log, PING, PONG, TEXT, Wire, frame, replay};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest, sample};
@@ -29,6 +29,25 @@ use ws_proto::{
 #[test]
 fn all_vectors_cut_at_every_place() {
     vectors::all().iter().for_each(vectors::Vector::check_cuts);
+}
+
+/// What begins like the message in front of it is found with it, and nothing else is.
+#[test]
+fn messages_that_begin_alike_are_found_at_once() {
+    let data = |fill| vec![fill; 20];
+    let said = [(TEXT, b'a'), (TEXT, b'b'), (TEXT, b'c'), (BINARY, b'd')];
+    let frames = said.map(|(opcode, fill)| frame(End::Server, FIN | opcode, &data(fill)));
+    let mut read = frames.concat();
+    let (mut conn, mut scratch) = (harness::server_conn(Config::default()), Scratch::new());
+    let mut input = Input::new(&mut read, &mut scratch);
+    assert!(conn.next_alike(&mut input).is_none());
+    let text = |fill| String::from_utf8(data(fill)).unwrap();
+    assert_eq!(conn.next_framed(&mut input).unwrap().message, Message::Text(&text(b'a')));
+    assert_eq!(conn.next_alike(&mut input).unwrap().message, Message::Text(&text(b'b')));
+    assert_eq!(conn.next_alike(&mut input).unwrap().message, Message::Text(&text(b'c')));
+    assert!(conn.next_alike(&mut input).is_none());
+    assert_eq!(conn.next_framed(&mut input).unwrap().message, Message::Binary(&data(b'd')));
+    assert!(input.is_empty());
 }
 
 /// The vectors as seeds of the fuzz targets `frames` and `tungstenite`, in the folder that SEEDS names.
