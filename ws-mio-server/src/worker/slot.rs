@@ -299,9 +299,10 @@ impl<S: Stream> Slot<S> {
         joined: Option<&Arc<[u8]>>,
         context: &mut Context,
     ) {
-        // Who has taken all so far is far from any limit.
+        // Who has taken all so far is far from any limit, unless that is less than all of these.
         if let Some(frames) = joined
             && self.session.queued() == 0
+            && frames.len() <= context.patiences.least
             && self.session.queue_frames(frames, Worth::Droppable, context.now)
         {
             return context.counters.queue(frames.len());
