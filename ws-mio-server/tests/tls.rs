@@ -508,12 +508,12 @@ fn clients_of_others_get_through() {
                   with connect(sys.argv[1], ssl=context) as ws:\n    ws.send('hello ' * 20000)\n    \
                   assert ws.recv() == 'hello ' * 20000\nprint('hello', ws.close_code)\n";
     let probe = Command::new(&python).args(["-c", "import websockets"]).output();
-    if probe.is_ok_and(|output| output.status.success()) {
+    if probe.as_ref().is_ok_and(|output| output.status.success()) {
         let url = format!("wss://localhost:{}/echo", address.port());
         let printed = run(&python, &["-c", script, &url, &ca], b"").unwrap();
         assert!(printed.starts_with("hello 1000"), "{printed}");
     } else {
-        assert!(std::env::var_os("CI").is_none(), "Python's websockets is missing");
+        assert!(std::env::var_os("CI").is_none(), "Python's websockets is missing: {probe:?}");
     }
     // Our own.
     let url = format!("wss://localhost:{}/echo", address.port());
