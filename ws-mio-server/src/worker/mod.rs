@@ -6,6 +6,7 @@ mod drain;
 mod exchange;
 mod os;
 mod report;
+mod sending;
 mod slot;
 mod stop;
 mod tls;
