@@ -374,3 +374,34 @@ fn what_a_peer_has_asked_for_is_no_sign_that_it_is_slow_and_what_comes_behind_it
     }
     assert!(missing > 0 && missing == told, "{missing} are missing, {told} were told of");
 }
+
+/// What comes goes back.
+#[derive(Clone)]
+struct Echo;
+
+impl Handler for Echo {
+    fn on_open(&mut self, peer: &mut Peer<'_>) {
+        peer.send("here");
+    }
+
+    fn on_message(&mut self, peer: &mut Peer<'_>, message: Message<'_>) {
+        peer.send(message);
+    }
+}
+
+#[test]
+fn who_is_read_from_is_not_closed_for_the_reply_to_what_it_says_then() {
+    const LEN: usize = 4 * KIB;
+    // Up to 64 KiB in the queue a peer is read from, and that is far more than may wait of what others say.
+    let builder = rooms().max_queued(KIB).max_message(LEN as u64);
+    let server = serve(builder.route("/echo", Echo));
+    let mut client = join(&server, "/echo");
+    let mut sent = 0;
+    while server.handle.stats().queued_bytes < 32 * KIB {
+        client.send(BINARY, &[7; LEN]);
+        sent += 1;
+        let received = || metric(&server, "wsmio_messages_received_total");
+        until("it is served", || received() >= sent);
+    }
+    (0..sent).for_each(|_| client.expect(BINARY, &[7; LEN]));
+}
