@@ -105,9 +105,9 @@ impl Node {
         self.workers[worker].as_ref().map_or(0, Worker::connections)
     }
 
-    /// How many connections an event loop has, and how many entries its timers.
+    /// How many entries the timers of an event loop have.
     #[must_use]
-    pub fn holds(&self, worker: usize) -> (usize, usize) {
-        self.workers[worker].as_ref().map_or((0, 0), Worker::holds)
+    pub fn timers(&self, worker: usize) -> usize {
+        self.workers[worker].as_ref().map_or(0, Worker::timers)
     }
 }

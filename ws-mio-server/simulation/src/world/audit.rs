@@ -47,7 +47,7 @@ impl World {
     /// The timers of an event loop are no more than its connections account for.
     fn audit_timers(&mut self, node: usize, worker: usize) {
         let Some(running) = &self.servers[node].node else { return };
-        let (_, timers) = running.holds(worker);
+        let timers = running.timers(worker);
         let came =
             self.lines.iter().filter(|line| line.node == node && line.worker == worker).count();
         if timers > TIMERS * (came + 1) {
@@ -269,7 +269,7 @@ impl World {
             let Some(running) = &server.node else { continue };
             let stats = running.handle().stats();
             for worker in 0..server.ports.len() {
-                let (connections, timers) = running.holds(worker);
+                let (connections, timers) = (running.connections(worker), running.timers(worker));
                 if connections > 0 || timers > 0 {
                     let what = format!(
                         "all have left, and node {node}.{worker} has {connections} connections and {timers} timers"
