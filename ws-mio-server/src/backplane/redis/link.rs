@@ -14,7 +14,7 @@ use super::queue::weight;
 use crate::backplane::wire::{Ask, Request};
 
 /// How large a request may be that is sent at once, in bytes as they are counted. The system holds more for each connection.
-const AT_ONCE: usize = 4096;
+const SMALL: usize = 4096;
 
 /// A command whose answer has not come.
 #[derive(Debug)]
@@ -136,8 +136,7 @@ impl Links {
     pub(super) fn send_now(&mut self, request: Request) -> Option<Request> {
         let is_published =
             matches!(request.ask, Ask::Append(_) | Ask::Whisper { .. } | Ask::Shout { .. });
-        let at =
-            self.link_for(&request.ask).filter(|_| is_published && weight(&request) <= AT_ONCE);
+        let at = self.link_for(&request.ask).filter(|_| is_published && weight(&request) <= SMALL);
         let Some(link) = at.and_then(|at| self.all.get_mut(at)) else { return Some(request) };
         // Redis writes last to whom it has written first: so it tells the other nodes before it answers.
         command(&[b"PING"], &mut link.out);

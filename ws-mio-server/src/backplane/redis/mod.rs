@@ -24,7 +24,9 @@
 //! # Threads
 //!
 //! One thread connects, writes and reads answers (`session.rs`); each server has another, which hears what is published
-//! (`listener.rs`). The queue between those who ask and the first is bounded ([`Options`]). The link is lost when a
+//! (`listener.rs`). The queue between those who ask and the first is bounded ([`Options`]). While that one waits and nothing
+//! is on its way, who asks for a small message to be published sends it by the same link (`link.rs`), and wakes the thread to
+//! read the answer: nobody waits for that either, for the system takes so little at once. The link is lost when a
 //! connection ends or nothing is heard for [`Options::timeout`]; then all of it is made anew, also in a Cluster
 //! of which one node has failed, for there, by Redis's default (`cluster-require-full-coverage`), the
 //! others refuse until its replica has taken over. Slots that move to other nodes are followed.

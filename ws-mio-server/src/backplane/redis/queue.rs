@@ -43,7 +43,7 @@ struct State {
 
 impl State {
     /// Takes a request: the thread need not be woken before it leaves, if nothing is before it.
-    fn take(&mut self, request: Request) {
+    fn accept(&mut self, request: Request) {
         let rest = match &mut self.lent {
             Some(links) if self.is_idle => links.send_now(request),
             _ => Some(request),
@@ -105,7 +105,7 @@ impl Queue {
         }
         state.bytes = bytes;
         state.waiting = state.waiting.saturating_add(1);
-        state.take(request);
+        state.accept(request);
         self.wake_if_idle(state);
         Ok(())
     }
