@@ -25,9 +25,9 @@ fn apply_any(data: &mut [u8], key: [u8; 4]) {
     if data.len() >= vectors::WORTH_IT {
         return vectors::apply(data, key);
     }
-    if data.len() > 64 {
+    if data.len() > 128 {
         blocks(data, key);
-    } else if !(ends::<32>(data, key) || ends::<4>(data, key)) {
+    } else if !(ends::<64>(data, key) || ends::<32>(data, key) || ends::<4>(data, key)) {
         for (byte, mask) in data.iter_mut().zip(key) {
             *byte ^= mask;
         }
