@@ -39,7 +39,8 @@ usage: compare [--servers LIST] [--points LIST] [--sittings N] [--rounds N] [--s
   --sittings N    how often all servers are started anew, 10 if not said
   --rounds N      how often each pair has its turn in a sitting, 8 if not said; all but the first two
                   servers take part in the first round only
-  --slice MS      how long a turn is for each of a pair, 25 if not said
+  --slice MS      how long a turn is for each of a pair, 25 if not said; four times as long where
+                  all connections get more than 1 MiB at once
   --cores HOW     apart: the generator on one core, the servers on another (the default);
                   shared: everybody on every core
   --markdown FILE, --plot FILE  write the results there, too: tables, and an SVG";

@@ -46,8 +46,21 @@ pub(crate) struct Plan {
     pub(crate) sittings: usize,
     /// In each sitting.
     pub(crate) rounds: usize,
+    /// At most points: [`Plan::slice`] tells which are longer.
     pub(crate) slice: Duration,
 }
+
+impl Plan {
+    /// Of long bursts a slice holds few, of which the caches and the generator make more or less: so it is
+    /// longer there.
+    fn slice(self, point: Point) -> Duration {
+        let burst = point.connections * point.size * point.depth;
+        if burst > LONG_BURST { self.slice * 4 } else { self.slice }
+    }
+}
+
+/// Bytes of payload that all connections get at once.
+const LONG_BURST: usize = 1 << 20;
 
 /// Until a server sleeps, its time is not all accounted for.
 const SETTLE: Duration = Duration::from_millis(1);
@@ -85,7 +98,7 @@ pub(crate) fn measure(
         }
         let mut run = |server: usize| {
             let failed = |error| format!("{}: {error}", starts[server].name);
-            one(servers[server].as_mut().ok_or("not started")?, plan.slice).map_err(failed)
+            one(servers[server].as_mut().ok_or("not started")?, plan.slice(point)).map_err(failed)
         };
         sit(&pairs, plan.rounds, order, &mut run, &mut slices)?;
     }

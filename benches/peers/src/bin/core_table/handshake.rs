@@ -5,9 +5,8 @@ use std::hint::black_box;
 use futures_util::FutureExt;
 use ws_proto::handshake::{Choice, Upgrade, head};
 
-use crate::Table;
 use crate::replay::Replay;
-use crate::turns::{Column, Contender, Unit};
+use crate::turns::{Column, Contender, Table, Unit};
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: server.example\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

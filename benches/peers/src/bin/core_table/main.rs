@@ -21,28 +21,19 @@ mod turns;
 
 use std::env;
 
-use turns::{Column, Unit};
+use turns::Table;
 
-/// One table: a title, and a column for each size.
-struct Table {
-    title: &'static str,
-    unit: Unit,
-    columns: Vec<Column>,
-}
+/// All of them, by what they are asked for.
+const TABLES: [(&str, fn() -> Table); 5] = [
+    ("receive", receive::binary),
+    ("receive", receive::text),
+    ("send", send::binary),
+    ("unmask", masks::unmask),
+    ("handshake", handshake::server),
+];
 
 fn main() {
     let wanted = env::args().nth(1).unwrap_or_default();
-    let print = |name: &str, table: fn() -> Table| {
-        if name.starts_with(&wanted) {
-            let table = table();
-            println!("{}, {}:\n", table.title, table.unit);
-            turns::print(table.unit, table.columns);
-            println!();
-        }
-    };
-    print("receive", receive::binary);
-    print("receive", receive::text);
-    print("send", send::binary);
-    print("unmask", masks::unmask);
-    print("handshake", handshake::server);
+    let tables = TABLES.iter().filter(|(name, _)| name.starts_with(&wanted));
+    turns::print(tables.map(|(_, table)| table()).collect());
 }

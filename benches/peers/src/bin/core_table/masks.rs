@@ -2,8 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::Table;
-use crate::turns::{Column, Contender, Unit};
+use crate::turns::{Column, Contender, Table, Unit};
 
 /// So many bytes for each call, so that the call itself does not count.
 const BYTES: usize = 16 * 1024;

@@ -7,9 +7,8 @@ use futures_util::{FutureExt, SinkExt};
 use ws_proto::handshake::Agreed;
 use ws_proto::{Config, Connection, Server};
 
-use crate::Table;
 use crate::replay::Replay;
-use crate::turns::{Column, Contender, Unit};
+use crate::turns::{Column, Contender, Table, Unit};
 
 /// Frames in one buffer.
 const FRAMES: usize = 64;

@@ -1,4 +1,4 @@
-//! Who does the same work takes turns, and a table is made of the medians.
+//! Who does the same work takes turns, and tables are made of what the turns took.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -27,6 +27,13 @@ pub(crate) struct Column {
     pub(crate) contenders: Vec<Contender>,
 }
 
+/// Columns that have a line for each name.
+pub(crate) struct Table {
+    pub(crate) title: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) columns: Vec<Column>,
+}
+
 /// What a table has.
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
@@ -51,13 +58,25 @@ struct Taken {
     ratio: f64,
 }
 
-/// Measures all columns, and prints a line for each name.
-pub(crate) fn print(unit: Unit, columns: Vec<Column>) {
-    let (mut titles, mut measured) = (Vec::new(), Vec::new());
-    for column in columns {
-        titles.push(column.title.clone());
-        measured.push(measure(column));
+/// Measures all tables, and prints a line of each for each name.
+pub(crate) fn print(tables: Vec<Table>) {
+    let mut heads = Vec::new();
+    let mut all = Vec::new();
+    for Table { title, unit, columns } in tables {
+        let titles = columns.iter().map(|column| column.title.clone()).collect::<Vec<_>>();
+        heads.push((title, unit, titles));
+        all.extend(columns);
     }
+    let mut measured = measure(all).into_iter();
+    for (title, unit, titles) in heads {
+        let columns = measured.by_ref().take(titles.len()).collect::<Vec<_>>();
+        println!("{title}, {unit}:\n");
+        print_one(unit, &titles, &columns);
+        println!();
+    }
+}
+
+fn print_one(unit: Unit, titles: &[String], measured: &[Vec<Taken>]) {
     let mut names: Vec<&str> = Vec::new();
     for taken in measured.iter().flatten() {
         if !names.contains(&taken.name) {
@@ -68,7 +87,7 @@ pub(crate) fn print(unit: Unit, columns: Vec<Column>) {
     println!("|---|{}", "---|".repeat(titles.len()));
     for (line, name) in names.iter().enumerate() {
         print!("| {name} |");
-        for column in &measured {
+        for column in measured {
             match column.iter().find(|taken| taken.name == *name) {
                 None => print!(" |"),
                 Some(taken) if line == 0 => print!(" **{}** |", value(unit, taken.nanos)),
@@ -87,41 +106,68 @@ fn value(unit: Unit, nanos: f64) -> String {
     }
 }
 
-/// The first has two turns in each round; the second is its control.
-fn measure(column: Column) -> Vec<Taken> {
-    let Column { per_call, mut contenders, .. } = column;
-    let calls = contenders.iter_mut().map(calls).collect::<Vec<_>>();
-    let control = contenders.len();
-    let mut turns = (0..=control).collect::<Vec<_>>();
-    let mut rounds = Vec::with_capacity(ROUNDS);
+/// A round goes through all columns, so that what is measured of each is spread over the whole time.
+fn measure(columns: Vec<Column>) -> Vec<Vec<Taken>> {
     let mut random = 1u64;
+    let mut turns = columns.into_iter().map(Turns::of).collect::<Vec<_>>();
     for _ in 0..ROUNDS {
+        for column in &mut turns {
+            column.round(&mut random);
+        }
+    }
+    turns.into_iter().map(Turns::taken).collect()
+}
+
+/// One column, and what each turn of its rounds took. The first contender has two turns in each; the second
+/// is its control, and the last of a round.
+struct Turns {
+    column: Column,
+    /// How many calls make a turn of each contender.
+    calls: Vec<usize>,
+    rounds: Vec<Vec<f64>>,
+}
+
+impl Turns {
+    fn of(mut column: Column) -> Self {
+        let calls = column.contenders.iter_mut().map(calls).collect();
+        Self { column, calls, rounds: Vec::with_capacity(ROUNDS) }
+    }
+
+    fn round(&mut self, random: &mut u64) {
+        let Column { per_call, contenders, .. } = &mut self.column;
+        let control = contenders.len();
+        let mut turns = (0..=control).collect::<Vec<_>>();
         for last in (1..turns.len()).rev() {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            turns.swap(last, (random >> 33) as usize % (last + 1));
+            *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            turns.swap(last, (*random >> 33) as usize % (last + 1));
         }
         let mut round = vec![0.0; turns.len()];
-        for &turn in &turns {
+        for turn in turns {
             let who = if turn == control { 0 } else { turn };
-            let (work, calls) = (&mut contenders[who].work, calls[who]);
+            let (work, calls) = (&mut contenders[who].work, self.calls[who]);
             // A call to bring back what it needs into the caches.
             work();
             let started = Instant::now();
             for _ in 0..calls {
                 work();
             }
-            round[turn] = started.elapsed().as_nanos() as f64 / (calls * per_call) as f64;
+            round[turn] = started.elapsed().as_nanos() as f64 / (calls * *per_call) as f64;
         }
-        rounds.push(round);
+        self.rounds.push(round);
     }
-    let name =
-        |turn: usize| if turn == control { "(the first again)" } else { contenders[turn].name };
-    let taken = (0..=control).map(|turn| Taken {
-        name: name(turn),
-        nanos: median(rounds.iter().map(|round| round[turn])),
-        ratio: median(rounds.iter().map(|round| round[turn] / round[0])),
-    });
-    taken.collect()
+
+    /// Whoever else runs on the same core makes everything slower for seconds, and nothing faster: so a figure
+    /// is the lower quartile, and a ratio, of two turns beside each other, the median.
+    fn taken(self) -> Vec<Taken> {
+        let contenders = &self.column.contenders;
+        let names = contenders.iter().map(|contender| contender.name).chain(["(the first again)"]);
+        let taken = names.enumerate().map(|(turn, name)| Taken {
+            name,
+            nanos: quantile(0.25, self.rounds.iter().map(|round| round[turn])),
+            ratio: quantile(0.5, self.rounds.iter().map(|round| round[turn] / round[0])),
+        });
+        taken.collect()
+    }
 }
 
 /// How many calls make a turn.
@@ -139,8 +185,8 @@ fn calls(contender: &mut Contender) -> usize {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+fn quantile(part: f64, values: impl Iterator<Item = f64>) -> f64 {
     let mut values = values.collect::<Vec<_>>();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[(values.len() as f64 * part) as usize]
 }
