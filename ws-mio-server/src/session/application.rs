@@ -115,7 +115,7 @@ fn hand_out(framed: Framed<'_>, is_lent: bool, peer: &mut Peer<'_>, handler: &mu
 }
 
 /// Serves the next event, of any kind; what is left, and what it was. `None`: nothing is left.
-#[inline(never)]
+#[cold]
 fn serve_one<'b>(
     mut input: Input<'b>,
     inflater: Option<&mut Inflater>,
@@ -209,7 +209,7 @@ fn deliver(message: Arriving, peer: &mut Peer<'_>, handler: &mut dyn Handler) {
 }
 
 /// Serves `n` bytes of payload that were read to where the message is put together; what the last frame was.
-#[inline(never)]
+#[cold]
 pub(super) fn serve_in_place(
     n: usize,
     scratch: &mut Scratch,

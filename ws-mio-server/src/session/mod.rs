@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// Serves one request after the other.
-    #[inline(never)]
+    #[cold]
     fn receive_requests(
         &mut self,
         key: Key,
@@ -551,7 +551,7 @@ impl Session {
         &mut extra.outbox
     }
 
-    #[inline(never)]
+    #[cold]
     fn tidy(&mut self) {
         let Some(extra) = &mut self.extra else { return };
         if matches!(self.phase, Phase::Ending { .. } | Phase::Ended { .. }) {

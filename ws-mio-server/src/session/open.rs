@@ -219,7 +219,7 @@ impl Open {
     }
 
     /// Whether all is said, of a connection that is open no more.
-    #[inline(never)]
+    #[cold]
     pub(super) fn is_said(
         &mut self,
         extra: &mut Option<Box<Extra>>,
@@ -409,7 +409,7 @@ impl Open {
 
 /// Serves bytes of a peer whose messages may be compressed, with an inflater of its own or a lent one. Returns
 /// what the last frame was, and how many bytes they have inflated to.
-#[inline(never)]
+#[cold]
 fn serve_inflated(
     bytes: &mut [u8],
     scratch: &mut Scratch,

@@ -16,6 +16,7 @@ impl<S: Stream> Slot<S> {
     }
 
     /// Like [`receive`](Self::receive).
+    #[cold]
     pub(super) fn receive_apart<'b>(
         &mut self,
         buffer: &'b mut [u8],

@@ -268,6 +268,8 @@ impl<S: System> Worker<S> {
 
     /// Reads from a connection until nothing is left or its budget is spent. A read that does not fill
     /// the buffer has left nothing, unless the peer's end has come, too: `to_the_end`.
+    // Between two system calls nothing of it is in the processor's first cache any more, so it takes as long as the lines
+    // of code that it is spread over: what is called for few reads is `cold`, here and below, which puts it elsewhere.
     fn read(&mut self, key: Key, to_the_end: bool) {
         let mut budget = READ_BUDGET;
         loop {
@@ -278,28 +280,29 @@ impl<S: System> Worker<S> {
             if slot.paused | slot.delayed | slot.ready {
                 return;
             }
-            let agreeing = slot.is_agreeing();
-            if budget == 0 || congested || (agreeing && self.agreements == 0) {
-                return slot.mark_ready(key, &mut self.ready);
+            if budget == 0 || congested {
+                return slot.read_later(key, &mut self.ready);
             }
-            self.agreements = self.agreements.saturating_sub(agreeing.into());
+            if slot.is_agreeing() {
+                let Some(left) = self.agreements.checked_sub(1) else {
+                    return slot.read_later(key, &mut self.ready);
+                };
+                self.agreements = left;
+            }
             let most = match slot.session.appetite() {
                 None => BUFFER,
                 // Others first, those whose messages are compressed, too.
                 Some(_) if self.context.inflated.is_enough(self.context.turn) => {
                     self.satisfied = self.satisfied.saturating_add((budget < READ_BUDGET).into());
-                    return slot.mark_ready(key, &mut self.ready);
+                    return slot.read_later(key, &mut self.ready);
                 }
                 Some(appetite) => appetite,
             };
             self.context.counters.reads.add_one();
-            let (handlers, context) = (&mut self.handlers, &mut self.context);
             match slot.receive(&mut self.buffer, most) {
-                Ok(None) => {
-                    slot.session.end_of_input(key, handlers, context);
-                    return self.settle(key);
-                }
+                Ok(None) => return self.end_of_input(key),
                 Ok(Some((read, more))) => {
+                    let (handlers, context) = (&mut self.handlers, &mut self.context);
                     let (bytes, before) = (read.len(), context.counters.messages.get());
                     context.counters.bytes_received.add_len(bytes);
                     if slot.session.may_ask() {
@@ -328,13 +331,26 @@ impl<S: System> Worker<S> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.refuse_tls(key, &error);
-                    self.remove(key);
-                    return self.publish();
-                }
+                Err(error) => return self.fail(key, &error),
             }
         }
+    }
+
+    /// The peer's bytes have ended.
+    #[cold]
+    fn end_of_input(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.session.end_of_input(key, &mut self.handlers, &mut self.context);
+        }
+        self.settle(key);
+    }
+
+    /// Nothing can be read any more.
+    #[cold]
+    fn fail(&mut self, key: Key, error: &io::Error) {
+        self.refuse_tls(key, error);
+        self.remove(key);
+        self.publish();
     }
 
     /// Sends what a call to a session has left in the cork, and does what else it asked for.
@@ -345,7 +361,7 @@ impl<S: System> Worker<S> {
     }
 
     /// Does what else was asked for, when the cork is `sent`.
-    #[inline(never)]
+    #[cold]
     fn settled(&mut self, key: Key, sent: io::Result<()>) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         report(slot, &mut self.context);

@@ -82,7 +82,7 @@ impl<S: Stream> Slot<S> {
     }
 
     /// Who is at the other end; by a Unix socket, somebody of this machine.
-    #[inline(never)]
+    #[cold]
     pub(super) fn peer(&self) -> Option<IpAddr> {
         match self.is_local {
             true => Some(Ipv4Addr::LOCALHOST.into()),
@@ -137,7 +137,7 @@ impl<S: Stream> Slot<S> {
     }
 
     /// Counts what came in a read against what the peer may send; `before` messages had come to the worker.
-    #[inline(never)]
+    #[cold]
     pub(super) fn spend(&mut self, bytes: usize, before: u64, context: &mut Context) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let messages = context.counters.messages.get().wrapping_sub(before);
@@ -163,6 +163,12 @@ impl<S: Stream> Slot<S> {
             self.ready = true;
             ready.push(key);
         }
+    }
+
+    /// The same, in the course of a read.
+    #[cold]
+    pub(super) fn read_later(&mut self, key: Key, ready: &mut Vec<Key>) {
+        self.mark_ready(key, ready);
     }
 
     pub(super) fn mark_dirty(&mut self, key: Key, dirty: &mut Vec<Key>) {
