@@ -268,8 +268,8 @@ impl<S: System> Worker<S> {
 
     /// Reads from a connection until nothing is left or its budget is spent. A read that does not fill
     /// the buffer has left nothing, unless the peer's end has come, too: `to_the_end`.
-    // Between two system calls nothing of it is in the processor's first cache any more, so it takes as long as the lines
-    // of code that it is spread over: what is called for few reads is `cold`, here and below, which puts it elsewhere.
+    // After a system call little of this code is in the processor's first cache any more, so each line of it counts: what
+    // few reads call is `cold`, here and below, which puts it elsewhere.
     fn read(&mut self, key: Key, to_the_end: bool) {
         let mut budget = READ_BUDGET;
         loop {
