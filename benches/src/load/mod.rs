@@ -101,13 +101,16 @@ impl Inbound {
         self.received = 0;
     }
 
-    /// Reads what is there. Whether that was all that is due.
+    /// Reads what is there. Whether the last of what is due was in it.
     fn read(&mut self, socket: &mut TcpStream, due: &[u8], buffer: &mut [u8]) -> Result<bool> {
-        loop {
-            let n = match socket.read(buffer) {
+        let before = self.received;
+        // What fills the buffer may not have been all that is there.
+        let mut n = buffer.len();
+        while n == buffer.len() {
+            n = match socket.read(buffer) {
                 Ok(0) => return Err("the server has closed a connection".into()),
                 Ok(n) => n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             };
             let expected = due.get(self.received..self.received + n);
@@ -119,15 +122,38 @@ impl Inbound {
                 return Err("the server has sent something else than is due".into());
             }
             self.received += n;
-            // What fills the buffer may not have been all that is there.
-            if n < buffer.len() {
-                return Ok(self.received == due.len());
-            }
         }
+        Ok(self.received > before && self.received == due.len())
     }
 }
 
 /// Whether two pieces of the same length are the same, which takes as long if they are not.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.iter().zip(other).fold(0, |differs, (one, other)| differs | (one ^ other)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream as Blocking};
+
+    use super::{Check, Inbound, TcpStream};
+
+    #[test]
+    fn what_ends_where_the_buffer_ends_is_all_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut server = Blocking::connect(listener.local_addr().unwrap()).unwrap();
+        let (client, _) = listener.accept().unwrap();
+        server.write_all(&[7; 6]).unwrap();
+        // All six are there before the socket is one that does not wait.
+        while client.peek(&mut [0; 6]).unwrap() < 6 {}
+        client.set_nonblocking(true).unwrap();
+        let (mut client, mut buffer) = (TcpStream::from_std(client), [0; 3]);
+
+        let mut inbound = Inbound::new(Check::Content);
+        assert!(inbound.read(&mut client, &[7; 6], &mut buffer).unwrap());
+        assert!(!inbound.read(&mut client, &[7; 6], &mut buffer).unwrap(), "only once");
+        inbound.restart();
+        assert!(!inbound.read(&mut client, &[7; 6], &mut buffer).unwrap());
+    }
 }
