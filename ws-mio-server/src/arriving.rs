@@ -2,7 +2,7 @@
 
 use std::cmp::min;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) struct Arriving {
     /// What has come, and what may be written to behind it.
     memory: Memory,
     len: usize,
-    pool: Pool,
+    shelf: Arc<Shelf>,
 }
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ enum Memory {
 impl Arriving {
     /// A message of which nothing has come; memory comes from the pool if it is large.
     pub(crate) fn new(kind: Kind, pool: &Pool) -> Self {
-        Self { kind, memory: Memory::Heap(Vec::new()), len: 0, pool: pool.clone() }
+        Self { kind, memory: Memory::Heap(Vec::new()), len: 0, shelf: pool.shelf.clone() }
     }
 
     /// Appends a part.
@@ -113,7 +113,7 @@ impl Arriving {
         self.memory = if is_paged {
             Memory::Heap(self.bytes().to_vec())
         } else {
-            let Some(mut pages) = Pages::new(&self.pool) else { return };
+            let Some(mut pages) = Pages::new(&self.shelf) else { return };
             if let Some(to) = pages.get_mut(..self.len) {
                 to.copy_from_slice(self.bytes());
             }
@@ -147,26 +147,26 @@ impl DerefMut for Memory {
 #[derive(Debug)]
 struct Pages {
     map: Option<Map>,
-    pool: Pool,
+    shelf: Arc<Shelf>,
 }
 
 impl Pages {
     /// `None`: there are too many, or the system has no more.
-    fn new(pool: &Pool) -> Option<Self> {
-        let pooled = pool.lock().maps.pop();
+    fn new(shelf: &Arc<Shelf>) -> Option<Self> {
+        let pooled = shelf.lock().pop();
         let map = pooled.or_else(Map::new)?;
-        Some(Self { map: Some(map), pool: pool.clone() })
+        Some(Self { map: Some(map), shelf: shelf.clone() })
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
         let Some(map) = self.map.take() else { return };
-        let mut shelf = self.pool.lock();
-        shelf.is_used = true;
-        if shelf.maps.len() < POOL {
-            shelf.maps.push(map);
+        let mut maps = self.shelf.lock();
+        if maps.len() < POOL {
+            maps.push(map);
         }
+        self.shelf.is_used.store(true, Ordering::Relaxed);
     }
 }
 
@@ -209,46 +209,50 @@ impl Drop for Map {
 }
 
 /// Memory for large messages: it is not to be got from the system for each.
-// Locked for a moment by nobody but its worker: messages may wait anywhere to be sent, and find back.
-#[derive(Clone, Debug)]
-pub(crate) struct Pool(Arc<Mutex<Shelf>>);
-
-#[derive(Debug)]
-struct Shelf {
-    /// With room for all of them: what grew later would lie in the heap above what is freed by then, and keep it.
-    maps: Vec<Map>,
-    /// Whether something was put here since [`Pool::expire`] was called last.
-    is_used: bool,
-    /// When what is here goes back to the system, if it is not used until then.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    shelf: Arc<Shelf>,
+    /// When what is there goes back to the system, if it is not used until then.
     until: Option<Instant>,
 }
 
-impl Default for Pool {
+#[derive(Debug)]
+struct Shelf {
+    // Locked for a moment by nobody but its worker: messages may wait anywhere to be sent, and find back. With room for all
+    // of them: what grew later would lie in the heap above what is freed by then, and keep it.
+    maps: Mutex<Vec<Map>>,
+    /// Whether something was put here since [`Pool::expire`] was called last, which is in every turn and has no time
+    /// to lock anything.
+    is_used: AtomicBool,
+}
+
+impl Default for Shelf {
     fn default() -> Self {
-        let maps = Vec::with_capacity(POOL);
-        Self(Arc::new(Mutex::new(Shelf { maps, is_used: false, until: None })))
+        Self { maps: Mutex::new(Vec::with_capacity(POOL)), is_used: AtomicBool::new(false) }
+    }
+}
+
+impl Shelf {
+    fn lock(&self) -> MutexGuard<'_, Vec<Map>> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pool {
     /// Gives back to the system what has not been used for a while.
-    pub(crate) fn expire(&self, now: Instant) {
-        let shelf = &mut *self.lock();
-        if std::mem::take(&mut shelf.is_used) {
-            shelf.until = Some(now.after(KEPT_FOR));
-        } else if shelf.until.is_some_and(|until| until <= now) {
-            shelf.until = None;
-            shelf.maps.clear();
+    pub(crate) fn expire(&mut self, now: Instant) {
+        if self.shelf.is_used.load(Ordering::Relaxed) {
+            self.shelf.is_used.store(false, Ordering::Relaxed);
+            self.until = Some(now.after(KEPT_FOR));
+        } else if self.until.is_some_and(|until| until <= now) {
+            self.until = None;
+            self.shelf.lock().clear();
         }
     }
 
     /// When [`expire`](Self::expire) is due next.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.lock().until
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shelf> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.until
     }
 }
 
@@ -289,27 +293,28 @@ mod tests {
 
     #[test]
     fn memory_is_used_again_for_a_while_and_then_given_back() {
-        let (pool, at) = (Pool::default(), Instant::from_millis);
-        let large = |n: usize| {
+        let (mut pool, at) = (Pool::default(), Instant::from_millis);
+        let kept = |pool: &Pool| pool.shelf.lock().len();
+        let large = |n: usize, pool: &Pool| {
             let mut messages =
-                (0..n).map(|_| Arriving::new(Kind::Binary, &pool)).collect::<Vec<_>>();
+                (0..n).map(|_| Arriving::new(Kind::Binary, pool)).collect::<Vec<_>>();
             messages.iter_mut().for_each(|message| message.push(&[1; SMALL + 1]));
         };
-        large(POOL + 3);
-        assert_eq!(pool.lock().maps.len(), POOL);
-        large(1);
-        assert_eq!(pool.lock().maps.len(), POOL);
+        large(POOL + 3, &pool);
+        assert_eq!(kept(&pool), POOL);
+        large(1, &pool);
+        assert_eq!(kept(&pool), POOL);
         assert_eq!(pool.deadline(), None);
         pool.expire(at(5));
         let until = at(5).after(KEPT_FOR);
         assert_eq!(pool.deadline(), Some(until));
         pool.expire(at(until.as_millis() - 1));
-        assert_eq!(pool.lock().maps.len(), POOL);
-        large(1);
+        assert_eq!(kept(&pool), POOL);
+        large(1, &pool);
         pool.expire(until);
-        assert_eq!(pool.lock().maps.len(), POOL, "it was used meanwhile");
+        assert_eq!(kept(&pool), POOL, "it was used meanwhile");
         pool.expire(until.after(KEPT_FOR));
-        assert_eq!(pool.lock().maps.len(), 0);
+        assert_eq!(kept(&pool), 0);
         assert_eq!(pool.deadline(), None);
     }
 }
