@@ -28,13 +28,15 @@ impl Default for Histogram {
 
 impl Histogram {
     pub(crate) fn observe(&self, took: Duration) {
-        let micros = u32::try_from(took.as_nanos().div_ceil(1000)).unwrap_or(u32::MAX);
+        let nanos = took.as_secs().saturating_mul(1_000_000_000);
+        let nanos = nanos.saturating_add(took.subsec_nanos().into());
+        let micros = u32::try_from(nanos.div_ceil(1000)).unwrap_or(u32::MAX);
         // Most are short.
         let bucket = BOUNDS.iter().position(|bound| micros <= *bound).unwrap_or(BOUNDS.len());
         if let Some(bucket) = self.buckets.get(bucket) {
             bucket.add_one();
         }
-        self.sum.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.sum.add(nanos);
     }
 
     /// How many were in each bucket, the last one that without a bound.
