@@ -1,7 +1,5 @@
 //! One coarse timer wheel for every deadline of a worker, pure in `now`.
 
-use std::time::Duration;
-
 use ws_proto::keepalive::Instant;
 
 const WORDS: u64 = 8;
@@ -21,6 +19,8 @@ pub(crate) struct Wheel<T> {
     filled: [u64; 8],
     /// The next tick to expire.
     next: u64,
+    /// The first tick whose slot holds anything, or later than every other: each turn asks for it twice.
+    first: u64,
 }
 
 /// Entries that come out together, some at a time.
@@ -47,7 +47,12 @@ impl Tick {
 
 impl<T> Wheel<T> {
     pub(crate) fn new() -> Self {
-        Self { slots: (0..SLOTS).map(|_| Vec::new()).collect(), filled: [0; 8], next: 0 }
+        Self {
+            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+            filled: [0; 8],
+            next: 0,
+            first: u64::MAX,
+        }
     }
 
     /// Puts `entry` in, to come out at `tick`, or at the wheel's horizon (32 s) if that is before;
@@ -62,6 +67,7 @@ impl<T> Wheel<T> {
                 None => entries.push(vec![entry]),
             }
             self.mark(slot, true);
+            self.first = self.first.min(tick);
         }
         Tick(u32::try_from(tick).unwrap_or(u32::MAX))
     }
@@ -69,14 +75,14 @@ impl<T> Wheel<T> {
     /// Takes out what has come due, slot by slot: call it until `None`.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<impl Iterator<Item = T> + use<T>> {
         let current = now.as_millis() / TICK_MILLIS;
-        let due = self.next_filled().filter(|due| *due <= current);
-        let Some(due) = due else {
+        if self.first > current {
             self.next = self.next.max(current.saturating_add(1));
             return None;
-        };
-        self.next = due.saturating_add(1);
-        let slot = due % SLOTS;
+        }
+        self.next = self.first.saturating_add(1);
+        let slot = self.first % SLOTS;
         self.mark(slot, false);
+        self.first = self.next_filled().unwrap_or(u64::MAX);
         // The slot's memory goes with its entries, or each slot would keep its busiest moment's.
         let entries = index(slot).and_then(|slot| self.slots.get_mut(slot)).map(std::mem::take)?;
         Some(entries.into_iter().flatten())
@@ -88,10 +94,9 @@ impl<T> Wheel<T> {
         self.slots.iter().flatten().map(Vec::len).sum()
     }
 
-    /// How long until something may be due.
-    pub(crate) fn timeout(&self, now: Instant) -> Option<Duration> {
-        let due = self.next_filled()?.saturating_mul(TICK_MILLIS);
-        Some(Duration::from_millis(due.saturating_sub(now.as_millis())))
+    /// When something may be due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.first.checked_mul(TICK_MILLIS).map(Instant::from_millis)
     }
 
     /// The first tick, from the next one on, whose slot holds anything.
@@ -153,7 +158,7 @@ mod tests {
             }
         }
         assert_eq!(out.len(), deadlines.len());
-        assert_eq!(wheel.timeout(Instant::from_millis(40_000)), None);
+        assert_eq!(wheel.deadline(), None);
     }
 
     #[test]
@@ -163,8 +168,7 @@ mod tests {
         wheel.insert(tick, 7);
         let (mut now, mut rounds) = (0, 0);
         loop {
-            let timeout = wheel.timeout(Instant::from_millis(now)).unwrap();
-            now += u64::try_from(timeout.as_millis()).unwrap();
+            now = wheel.deadline().unwrap().as_millis();
             assert_eq!(drain(&mut wheel, now), [7]);
             if tick.is_due(Instant::from_millis(now)) {
                 break;

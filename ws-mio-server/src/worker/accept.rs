@@ -87,6 +87,7 @@ impl<T> Reserve<T> {
 }
 
 impl<S: System> Worker<S> {
+    #[cold]
     pub(super) fn accept(&mut self) {
         if self.exhausted.is_some_and(|until| self.context.now < until) {
             return;

@@ -115,6 +115,7 @@ impl<S: System> Worker<S> {
     }
 
     /// Closes whose turn it is. When all workers are empty, or the time is over, the server stops.
+    #[cold]
     pub(super) fn drain(&mut self) {
         while let Some(key) = self.drain.as_mut().and_then(|drain| drain.due(self.context.now)) {
             if let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.session.listens()) {

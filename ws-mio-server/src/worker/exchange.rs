@@ -134,10 +134,8 @@ impl<S: System> Worker<S> {
     }
 
     /// Tries again to pass on what mailboxes had no room for; then takes orders that waited for that.
+    #[cold]
     pub(super) fn pass_on(&mut self) {
-        if !self.is_congested {
-            return;
-        }
         for (mailbox, Overflow { orders, deliveries }) in
             self.mailboxes.iter().zip(&mut self.overflow)
         {
@@ -155,6 +153,7 @@ impl<S: System> Worker<S> {
         self.open_mailbox();
     }
 
+    #[inline(never)]
     pub(super) fn open_mailbox(&mut self) {
         // Orders become deliveries. They are taken even while orders of this worker wait for another:
         // two workers that wait for each other to take orders would wait for good.

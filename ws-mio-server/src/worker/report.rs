@@ -36,15 +36,20 @@ impl<S: System> Worker<S> {
         let now = self.clock.running();
         let took = now.saturating_sub(self.context.turn);
         counters.turns.observe(took);
-        if took >= HELD_UP {
-            let (worker, seconds) = (self.context.worker, took.as_secs_f64());
-            tracing::warn!(worker, seconds, "an event loop was held up: does a handler block?");
-            counters.held_up.add_one();
-            // Peers may have answered meanwhile: that comes before any deadline.
-            self.is_behind = true;
-        }
         for published in self.delivered.drain(..) {
             counters.deliveries.observe(now.saturating_sub(published));
         }
+        if took >= HELD_UP {
+            self.tell_of_delay(took);
+        }
+    }
+
+    #[cold]
+    fn tell_of_delay(&mut self, took: Duration) {
+        let (worker, seconds) = (self.context.worker, took.as_secs_f64());
+        tracing::warn!(worker, seconds, "an event loop was held up: does a handler block?");
+        self.context.counters.held_up.add_one();
+        // Peers may have answered meanwhile: that comes before any deadline.
+        self.is_behind = true;
     }
 }
