@@ -166,16 +166,16 @@ mod tests {
         let mut wheel = Wheel::new();
         let tick = Tick::at(Instant::from_millis(100_000));
         wheel.insert(tick, 7);
-        let (mut now, mut rounds) = (0, 0);
-        loop {
-            now = wheel.deadline().unwrap().as_millis();
-            assert_eq!(drain(&mut wheel, now), [7]);
-            if tick.is_due(Instant::from_millis(now)) {
-                break;
+        let mut rounds = 0;
+        let now = loop {
+            let now = wheel.deadline().unwrap();
+            assert_eq!(drain(&mut wheel, now.as_millis()), [7]);
+            if tick.is_due(now) {
+                break now.as_millis();
             }
             wheel.insert(tick, 7);
             rounds += 1;
-        }
+        };
         assert!((100_000..100_064).contains(&now), "{now}");
         assert_eq!(rounds, 3);
     }
