@@ -45,11 +45,12 @@ fn nothing_is_found() {
 }
 
 /// Seeds that failed, of which each has found something that is mended.
-const FOUND: &[u64] = &[92610];
+const FOUND: &[u64] = &[92610, 445043];
 
 #[test]
 fn what_was_found_is_not_found_again() {
     // 92610: more waited than may, where messages were joined that are delivered together.
+    // 445043: a fault of the simulated member, which waited for good where the link was gone behind a Close.
     for &seed in FOUND {
         assert_eq!(run(&Plan::new(seed), false).found, None, "seed {seed}");
     }

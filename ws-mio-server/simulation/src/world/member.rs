@@ -12,6 +12,8 @@ use crate::plan::SECOND;
 const OPENING: u64 = 15 * SECOND;
 /// How long an acknowledgement may take: then the connection counts as dead.
 const ACKNOWLEDGED: u64 = 8 * SECOND;
+/// How long the server may take to end a connection that it has closed (RFC 6455 §7.1.1): the link may be gone by then.
+const CLOSING: u64 = 5 * SECOND;
 
 /// What a member says and is not acknowledged.
 struct Waiting {
@@ -30,6 +32,8 @@ pub(super) struct Member {
     begun: u64,
     /// Whether `joined` has come.
     is_in: bool,
+    /// Since when the server has closed the connection.
+    closed: Option<u64>,
     pub(super) retry_at: u64,
     pub(super) next_word: u64,
     last: Option<Id>,
@@ -57,6 +61,7 @@ impl Member {
             wire: None,
             begun: 0,
             is_in: false,
+            closed: None,
             retry_at: at,
             next_word: at,
             last: None,
@@ -91,6 +96,7 @@ impl Member {
         let mut wire = Wire::new(&target, self.dice.next());
         let out = std::mem::take(&mut wire.out);
         (self.wire, self.begun, self.is_in, self.missed) = (Some(wire), now, false, 0);
+        self.closed = None;
         out
     }
 
@@ -109,6 +115,9 @@ impl Member {
             return (true, Vec::new());
         }
         if !self.is_in && now > self.begun + OPENING {
+            return (false, Vec::new());
+        }
+        if self.closed.is_some_and(|since| now > since + CLOSING) {
             return (false, Vec::new());
         }
         let overdue = |it: &Waiting| it.is_sent && now > it.since + ACKNOWLEDGED;
@@ -169,6 +178,7 @@ impl Member {
                 },
                 Heard::Close(code, reason) => {
                     ended = Some(code);
+                    self.closed = Some(now);
                     if !matches!(code, 1001 | 1012 | 1013) {
                         ledger
                             .find(|| format!("member {} was closed: {code} {reason}", self.number));
