@@ -218,8 +218,8 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Shelf {
-    // Locked for a moment by nobody but its worker: messages may wait anywhere to be sent, and find back. With room for all
-    // of them: what grew later would lie in the heap above what is freed by then, and keep it.
+    /// With room for all of them: what grew later would lie in the heap above what is freed by then, and keep it.
+    // Hardly ever locked by two at a time: messages may wait anywhere to be sent, and find back from there.
     maps: Mutex<Vec<Map>>,
     /// Whether something was put here since [`Pool::expire`] was called last, which is in every turn and has no time
     /// to lock anything.

@@ -28,6 +28,7 @@ impl Default for Histogram {
 
 impl Histogram {
     pub(crate) fn observe(&self, took: Duration) {
+        // Not `as_nanos`: a division of its 128 bits is a call, and this is in every turn.
         let nanos = took.as_secs().saturating_mul(1_000_000_000);
         let nanos = nanos.saturating_add(took.subsec_nanos().into());
         let micros = u32::try_from(nanos.div_ceil(1000)).unwrap_or(u32::MAX);

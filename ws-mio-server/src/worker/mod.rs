@@ -168,8 +168,8 @@ impl<S: System> Worker<S> {
     }
 
     /// Does what is due when the system has told what happened: `true`: the worker has stopped.
-    // Where little happens, a turn takes longer than what it is for: what few turns need is `cold`, for the reason given at
-    // `read`.
+    // Where little happens, a turn takes longer than what it is for: what few turns need is `cold`, or at least out of line,
+    // for the reason given at `read`.
     #[inline(always)]
     pub(crate) fn turn(&mut self, events: impl Iterator<Item = Happened>) -> bool {
         self.context.turn = self.clock.running();
