@@ -68,7 +68,7 @@ fn threads_meet_in_the_mailbox() {
         "backplane/redis/queue.rs",
         "store/queue.rs",
         "app/rooms",
-        "simulation/network.rs",
+        "simulation/network",
     ];
     only(&locks, &["Mutex", "RwLock"]);
     let channels =
