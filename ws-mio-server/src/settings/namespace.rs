@@ -7,7 +7,7 @@ use clap::{Arg, Args as _, Command, FromArgMatches as _};
 
 use super::file::{Entry, Table, escape};
 use super::rooms::NamespaceArgs;
-use super::{Setting, is_list, said};
+use super::setting::{Setting, is_list, said};
 
 /// A namespace, and what the file says of it.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::reload::is_fixed;
-use super::{arguments, is_list, is_switch, namespace, variable};
+use super::setting::{is_list, is_switch};
+use super::{arguments, namespace, variable};
 
 const HEAD: &str = "\
 # Settings
