@@ -4,32 +4,31 @@ mod answer;
 mod appetite;
 mod application;
 mod asking;
+mod deadlines;
 mod open;
 mod opening;
+mod queue;
 mod serving;
 mod slow;
 
 use std::mem;
-use std::ops::Range;
 use std::sync::Arc;
 
 use ws_proto::keepalive::Instant;
 use ws_proto::{CloseCode, Scratch};
 
 use crate::ConnectionKind;
-use crate::arriving::Arriving;
 use crate::context::Context;
 use crate::extra::Extra;
-use crate::frame::Frame;
 use crate::http::Answer;
 use crate::id::Key;
 use crate::listener::Serves;
-use crate::outbox::{Outbox, Worth};
 use crate::rates::OnRate;
 use crate::recording::Recording;
 use crate::tls::Stream;
 pub(crate) use appetite::Inflated;
 pub(crate) use application::Application;
+pub(crate) use deadlines::Fate;
 use open::Open;
 pub(crate) use open::Read;
 use opening::Opening;
@@ -80,14 +79,6 @@ impl Step {
     const fn last(phase: Phase) -> Self {
         Self { phase, taken: usize::MAX }
     }
-}
-
-/// What a deadline has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Lives,
-    /// The socket is to be dropped.
-    Dies,
 }
 
 impl Session {
@@ -228,73 +219,6 @@ impl Session {
         }
     }
 
-    /// A deadline may have come.
-    pub(crate) fn expire(&mut self, context: &mut Context) -> Fate {
-        let now = context.now;
-        let stalls = self.stalls_at(context).is_some_and(|at| at <= now);
-        if stalls && self.listens() {
-            self.stalled(context);
-        }
-        let is_owing = self.queued() > 0;
-        match &mut self.phase {
-            Phase::Opening(opening) if opening.is_idle() && is_owing => {
-                match stalls {
-                    true => self.phase = Phase::Ending { since: now },
-                    false => opening.wait_on(now),
-                }
-                Fate::Lives
-            }
-            Phase::Serving(serving) => {
-                let (fate, phase) = serving.expire(&mut self.extra, context);
-                if let Some(phase) = phase {
-                    self.phase = phase;
-                }
-                fate
-            }
-            Phase::Opening(opening) => {
-                if let Some(phase) = opening.expire(context) {
-                    self.phase = phase;
-                }
-                Fate::Lives
-            }
-            Phase::Open(open) => open.expire(&mut self.extra, context),
-            Phase::Ending { since } | Phase::Ended { since } => {
-                let expired = since.after(context.settings.timing.close_within) <= now;
-                if expired { Fate::Dies } else { Fate::Lives }
-            }
-        }
-    }
-
-    /// When [`expire`](Self::expire) is due next.
-    pub(crate) fn deadline(&self, context: &Context) -> Option<Instant> {
-        let settings = &context.settings;
-        match &self.phase {
-            Phase::Opening(opening) => earlier(self.delayed_until(), opening.deadline(settings)),
-            Phase::Serving(serving) => {
-                let due = serving.deadline(self.extra.as_deref(), settings);
-                let due = earlier(self.delayed_until(), due);
-                [due, self.stalls_at(context)].into_iter().flatten().min()
-            }
-            Phase::Open(open) => {
-                let stalls = self.stalls_at(context);
-                [stalls, open.deadline(settings), self.delayed_until()].into_iter().flatten().min()
-            }
-            Phase::Ending { since } | Phase::Ended { since } => {
-                Some(since.after(settings.timing.close_within))
-            }
-        }
-    }
-
-    /// When the peer will have taken nothing for too long.
-    fn stalls_at(&self, context: &Context) -> Option<Instant> {
-        match &self.extra {
-            Some(extra) if self.listens() || self.is_opening() => {
-                extra.stalled_at(self.patience(context))
-            }
-            _ => None,
-        }
-    }
-
     /// Counts what came in a read against what the peer may send; `true`: it is not to be read from until its
     /// deadline has come.
     pub(crate) fn spend(&mut self, bytes: u64, messages: u64, context: &mut Context) -> bool {
@@ -405,91 +329,6 @@ impl Session {
         matches!(self.phase, Phase::Ended { .. })
     }
 
-    /// Queues bytes that are the connection's own.
-    pub(crate) fn queue(&mut self, bytes: &[u8], now: Instant) {
-        if !bytes.is_empty() {
-            self.outbox(now).push(bytes);
-        }
-    }
-
-    /// Queues part of a message, in the memory that it came to.
-    pub(crate) fn queue_message(&mut self, message: Arriving, part: Range<usize>, now: Instant) {
-        self.outbox(now).push_message(message, part);
-    }
-
-    /// Queues a frame that other connections get, too, if messages can be sent to this one.
-    pub(crate) fn queue_frame(&mut self, frame: &Frame, worth: Worth, context: &mut Context) {
-        let Phase::Open(open) = &self.phase else {
-            return self.queue_event(frame, worth, context);
-        };
-        let window = open.deflate().map(|agreement| agreement.sent.window);
-        let deflater = window.and_then(|window| context.pool.deflater(window).zip(Some(window)));
-        let deflated = deflater.and_then(|(deflater, window)| frame.deflated(window, deflater));
-        if deflated.is_some()
-            && let Some(own) = self.extra.as_mut().and_then(|extra| extra.deflater.as_deref_mut())
-        {
-            // The peer's window moves on by a message that its own deflater has not seen.
-            own.reset();
-        }
-        let frame = deflated.unwrap_or_else(|| frame.plain());
-        self.outbox(context.now).push_shared(frame, worth);
-    }
-
-    /// Queues whole frames that others get, too, as they are; `false`: the peer wants each in another form.
-    pub(crate) fn queue_frames(&mut self, frames: &Arc<[u8]>, worth: Worth, now: Instant) -> bool {
-        let is_plain =
-            matches!(&self.phase, Phase::Open(open) if open.is_open() && open.deflate().is_none());
-        if is_plain {
-            self.outbox(now).push_shared(Arc::clone(frames), worth);
-        }
-        is_plain
-    }
-
-    /// Queues a message as an event, if the peer has a stream of events and the message is text. No event is dropped.
-    fn queue_event(&mut self, frame: &Frame, worth: Worth, context: &Context) {
-        let worth = if worth == Worth::Asked { worth } else { Worth::Kept };
-        if self.listens()
-            && let Some(event) = frame.event()
-        {
-            self.outbox(context.now).push_shared(event, worth);
-        }
-    }
-
-    /// Bytes that wait to be sent.
-    pub(crate) fn queued(&self) -> usize {
-        self.extra.as_ref().map_or(0, |extra| extra.outbox.len())
-    }
-
-    /// Those of them that the peer has not asked for: what is limited.
-    pub(crate) fn unasked(&self) -> usize {
-        self.extra.as_ref().map_or(0, |extra| extra.outbox.unasked())
-    }
-
-    /// These bytes were sent before anything was queued; what is queued next goes on where they end.
-    pub(crate) fn begin_queue<'b>(&mut self, sent: impl Iterator<Item = &'b [u8]>, now: Instant) {
-        let outbox = self.outbox(now);
-        sent.for_each(|bytes| outbox.begin_behind(bytes));
-    }
-
-    /// So many bytes of what is queued next go before all frames, like what waits already.
-    pub(crate) fn begin_head(&mut self, len: usize, now: Instant) {
-        self.outbox(now).begin_head(len);
-    }
-
-    /// What waits to be sent.
-    pub(crate) fn waiting(&self) -> Option<&Outbox> {
-        self.extra.as_ref().map(|extra| &*extra.outbox)
-    }
-
-    /// The kernel has taken `n` of the bytes that wait.
-    pub(crate) fn sent(&mut self, n: usize, now: Instant) {
-        if let Some(extra) = &mut self.extra {
-            extra.outbox.advance(n);
-            extra.progress = now;
-        }
-        self.tidy();
-    }
-
     /// The peer has shown that it lives, other than by bytes of its own.
     pub(crate) fn heard(&mut self, now: Instant) {
         if let Phase::Open(open) = &mut self.phase {
@@ -543,14 +382,6 @@ impl Session {
         self.extra.as_mut().map(|extra| std::mem::take(&mut extra.topics)).unwrap_or_default()
     }
 
-    fn outbox(&mut self, now: Instant) -> &mut Outbox {
-        let extra = self.extra.get_or_insert_default();
-        if extra.outbox.is_empty() {
-            extra.progress = now;
-        }
-        &mut extra.outbox
-    }
-
     #[cold]
     fn tidy(&mut self) {
         let Some(extra) = &mut self.extra else { return };
@@ -561,10 +392,6 @@ impl Session {
             self.extra = None;
         }
     }
-}
-
-fn earlier(one: Option<Instant>, other: Instant) -> Option<Instant> {
-    Some(one.map_or(other, |one| one.min(other)))
 }
 
 #[cfg(test)]
