@@ -8,7 +8,7 @@ use core::convert::Infallible;
 use board::Uart;
 #[cfg(feature = "stack")]
 use board::stack;
-use embedded_io::{Read as _, Write as _};
+use embedded_io::{Read as _, ReadReady as _, Write as _};
 use embedded_websocket::framer::{Framer, FramerError, ReadResult, Stream};
 use embedded_websocket::{
     WebSocketClient, WebSocketCloseStatusCode, WebSocketOptions, WebSocketSendMessageType,
@@ -18,11 +18,24 @@ use rand_core::RngCore;
 
 board::entry!(main);
 
+/// How often it is looked for more before a read ends: the framer finds fault with a header that comes in two reads.
+const LOOKS: u32 = 100_000;
+
 struct Port(Uart);
 
 impl Stream<Infallible> for Port {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        self.0.read(buffer)
+        let (mut n, mut looks) = (0, LOOKS);
+        while looks > 0
+            && let rest @ [_, ..] = buffer.get_mut(n..).unwrap_or_default()
+        {
+            if n == 0 || self.0.read_ready()? {
+                n += self.0.read(rest)?;
+                looks = LOOKS;
+            }
+            looks -= 1;
+        }
+        Ok(n)
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
