@@ -155,6 +155,9 @@ fn what_is_refused_is_answered_and_ends_the_connection() {
         (400, get("/mirror/x").replace("Host: a.example\r\n", "")),
         (403, get("/mirror/x").replace("\r\n\r\n", "\r\nOrigin: https://xyzzy\r\n\r\n")),
         (505, get("/mirror/x").replace("HTTP/1.1", "HTTP/2.0")),
+        // No request to HEAD, so that the answer has a body: only empty lines may stand in front of one.
+        (400, get("/mirror/x").replacen("GET", "\t\x0cHEAD", 1)),
+        (400, get("/mirror/x").replacen("GET", "\r\n HEAD", 1)),
     ];
     for (status, asked) in &refused {
         let mut client = server.connect();

@@ -352,8 +352,12 @@ pub(super) fn respond(
 }
 
 /// The method of a request, or what stands in its place.
-pub(super) fn method(head: &[u8]) -> &[u8] {
-    head.trim_ascii_start().split(|byte| *byte == b' ').next().unwrap_or_default()
+pub(super) fn method(mut head: &[u8]) -> &[u8] {
+    // Empty lines may stand in front of it (RFC 9112 §2.2), and nothing else.
+    while let Some(behind) = head.strip_prefix(b"\r\n") {
+        head = behind;
+    }
+    head.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
 
 /// No response to HEAD has a body, not even a refusal (RFC 9110 §9.3.2).
