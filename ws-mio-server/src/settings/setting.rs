@@ -70,7 +70,10 @@ impl Setting {
             values if is_list(self.arg) => {
                 Some(format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", ")))
             }
-            [value] if value.parse::<u32>().is_ok() => Some(value.clone()),
+            // A number is read as it is written here; `007` and `+7` are not.
+            [value] if value.parse().is_ok_and(|n: u32| n.to_string() == *value) => {
+                Some(value.clone())
+            }
             [value] => Some(quoted(value)),
             _ => None,
         }

@@ -45,9 +45,25 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
     assert_eq!(settings.max_message(), 2 * 1024 * 1024);
     let settings = resolve(file, &environment, &[]).unwrap();
     assert_eq!(settings.listen().len(), 2);
-    // What is printed is a file that says the same.
+    is_printed_as_it_is(&settings);
+}
+
+/// What is printed is a file that says the same.
+fn is_printed_as_it_is(settings: &Settings) {
     let again = resolve(&settings.to_string(), &[], &[]).unwrap();
     assert_eq!(format!("{:?}", again.args), format!("{:?}", settings.args));
+}
+
+#[test]
+fn texts_of_digits_are_printed_as_texts_where_numbers_would_say_something_else() {
+    for value in ["063", "+5", "-0", "00", "4294967296", "0x10", "1_000"] {
+        let settings = resolve("", &[], &[&format!("--record={value}")]).unwrap();
+        is_printed_as_it_is(&settings);
+    }
+    let settings = resolve("workers = 3", &[], &["--record=63"]).unwrap();
+    let printed = settings.to_string();
+    assert_eq!(line(&printed, "workers"), "workers = 3  # ws.toml:1");
+    is_printed_as_it_is(&settings);
 }
 
 #[test]
