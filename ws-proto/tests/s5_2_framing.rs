@@ -18,7 +18,8 @@ use harness::{
 };
 use ws_proto::handshake::Agreed;
 use ws_proto::{
-    Client, Config, Connection, Error, Event, Header, Input, Kind, Scratch, SendError, Server, mask,
+    Client, Config, Connection, Error, Event, Header, Input, Kind, Message, Part, Role, Scratch,
+    SendError, Server, mask,
 };
 
 #[test]
@@ -262,5 +263,46 @@ fn nothing_is_taken_for_granted_of_the_first_frame() {
                 assert_eq!(is_lone, is_framed && is_all, "{bytes:x?}, {len} of them");
             }
         }
+    }
+}
+
+/// Each message of a read by the shortcut for events.
+fn takes<R: Role>(mut conn: Connection<R>, frames: &[u8], payload: &[u8]) {
+    let (mut read, mut scratch) = (frames.to_vec(), Scratch::new());
+    let mut input = Input::new(&mut read, &mut scratch);
+    while !input.is_empty() {
+        let due = Event::Binary(Part { data: payload, first: true, last: true });
+        assert_eq!(conn.next_unfragmented(&mut input), Some(due));
+    }
+}
+
+/// Not only that nothing goes wrong with them: they are for all of these, the largest that is allowed included.
+#[test]
+fn shortcuts_take_every_message_whose_length_has_one_of_the_shorter_forms() {
+    for len in [0, 1, 16, 20, 40, 64, 125, 126, 300, 65_535] {
+        let (payload, limit) = (vec![b'a'; len], limit(len as u64));
+        takes(client_conn(limit), &frame(End::Client, FIN | BINARY, &payload).repeat(3), &payload);
+        let one = frame(End::Server, FIN | BINARY, &payload);
+        takes(server_conn(limit), &one.repeat(3), &payload);
+        assert!(server_conn(limit).lone_framed(&mut one.clone()).is_ok());
+        let (mut read, mut scratch) = (one.clone(), Scratch::new());
+        let masked = &mut Input::new(&mut read, &mut scratch);
+        assert_eq!(client_conn(limit).next_unfragmented(masked), None, "a client reads none");
+        let (mut read, mut conn) = (one.clone(), server_conn(limit));
+        let mut input = Input::new(&mut read, &mut scratch);
+        assert!(conn.next_framed(&mut input).is_some() && input.is_empty());
+        // What was found with the first is an event all the same.
+        let mut read = one.repeat(4);
+        let mut input = Input::new(&mut read, &mut scratch);
+        for is_framed in [true, false, true, true] {
+            if is_framed {
+                let framed = conn.next_framed(&mut input).unwrap();
+                assert_eq!(framed.message, Message::Binary(&payload));
+            } else {
+                let due = Event::Binary(Part { data: &payload, first: true, last: true });
+                assert_eq!(conn.next_event(&mut input), Ok(Some(due)));
+            }
+        }
+        assert!(input.is_empty());
     }
 }
