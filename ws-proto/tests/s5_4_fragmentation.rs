@@ -13,7 +13,8 @@ mod harness;
 mod vectors;
 
 use harness::{
-    BINARY, CONT, End, FIN, Got, PING, TEXT, Wire, client_conn, frame, read, replay, server_conn,
+    BINARY, CONT, End, FIN, Got, Log, PING, TEXT, Wire, client_conn, frame, read, replay,
+    server_conn,
 };
 use ws_proto::{Assembler, Config, Event, Full, Kind, Message, Part, SendError, Slice, State};
 
@@ -30,6 +31,20 @@ fn vectors_of_the_message_limit_at_every_chunk_size() {
 #[test]
 fn the_default_limit_is_a_mebibyte() {
     assert_eq!(Config::default().max_message, 1024 * 1024);
+}
+
+#[test]
+fn a_message_may_begin_behind_the_last_byte_of_one_and_of_a_control_frame() {
+    let part = |first, payload: &[u8]| frame(End::Server, first, payload);
+    let message = [part(TEXT, b"a"), part(FIN | PING, b"p"), part(FIN | CONT, b"")].concat();
+    let (mut conn, mut log) = (server_conn(Config::default()), Log::default());
+    assert!(conn.is_between_messages());
+    for bytes in [&message, &part(FIN | PING, b""), &message] {
+        for (left, byte) in (0..bytes.len()).rev().zip(bytes) {
+            read(&mut conn, &[*byte], &mut log);
+            assert_eq!(conn.is_between_messages(), left == 0, "{left} bytes are left");
+        }
+    }
 }
 
 #[test]
