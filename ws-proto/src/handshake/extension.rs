@@ -70,3 +70,32 @@ impl<'h> Iterator for Split<'h> {
         Some(part)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Field, extensions};
+
+    /// RFC 6455 §9.1: a value may be in quotes, and RFC 9110 §5.6.4 says what those enclose.
+    #[test]
+    fn s9_1_what_stands_in_quotes_ends_no_element_and_no_parameter() {
+        let cases: [(&str, &[&str]); 8] = [
+            ("x; y=z, p, q", &["x", "p", "q"]),
+            (r#"x; y="z, p, q""#, &["x"]),
+            (r#"x; y="z", p; y="z", q"#, &["x", "p", "q"]),
+            (r#"x; y="\", p, q""#, &["x"]),
+            (r#"x; y="\\", p, q"#, &["x", "p", "q"]),
+            (r#"x; y="\\\", p", q"#, &["x", "q"]),
+            // Outside of quotes, a backslash is like any other byte.
+            (r#"x; \"y, p", q"#, &["x", "q"]),
+            (r#"x; y="z, p, q"#, &["x"]),
+        ];
+        for (value, names) in cases {
+            let fields = [Field::new("sec-websocket-extensions", value)];
+            let found = extensions(&fields).map(|extension| extension.name());
+            assert!(found.eq(names.iter().map(|name| name.as_bytes())), "{value}");
+        }
+        let fields = [Field::new("Sec-WebSocket-Extensions", r#"x; y="a;b=c"; z"#)];
+        let params = extensions(&fields).next().map(|extension| extension.params().count());
+        assert_eq!(params, Some(2));
+    }
+}
