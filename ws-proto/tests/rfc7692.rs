@@ -342,6 +342,19 @@ fn s7_2_1_what_is_not_worth_it_goes_plain() {
 }
 
 #[test]
+fn less_is_worth_it_where_a_message_may_refer_to_those_before_it() {
+    for (takeover, from) in [(true, Settings::TAKEOVER_THRESHOLD), (false, Settings::THRESHOLD)] {
+        let mut deflater = Deflater::new(&Settings::default(), context(15, takeover));
+        for (len, first) in [(from - 1, 0x81), (from, 0xc1)] {
+            let mut wire = Vec::new();
+            let message = "a".repeat(len);
+            server(1 << 20).send_deflated(&*message, true, &mut deflater, &mut wire).unwrap();
+            assert_eq!(wire[0], first, "{len} bytes, {takeover}");
+        }
+    }
+}
+
+#[test]
 fn small_messages_come_to_have_a_context() {
     for level in [1, 6, 9] {
         let settings = Settings { level, ..Settings::default() };

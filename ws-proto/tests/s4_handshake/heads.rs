@@ -111,6 +111,8 @@ fn refused_requests() {
         (first("GET"), 400),
         (first(" GET /chat HTTP/1.1"), 400),
         (first("GET  /chat HTTP/1.1"), 400),
+        (first("GET  HTTP/1.1"), 400),
+        (first("GET /ch\tat HTTP/1.1"), 400),
         (first("GET /chat  HTTP/1.1"), 400),
         (first("GET /chat HTTP/1.1 "), 400),
         (first("GET HTTP/2 now"), 400),
