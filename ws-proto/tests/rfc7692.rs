@@ -309,6 +309,22 @@ fn a_bomb_ends_at_the_limit_whatever_it_holds() {
 }
 
 #[test]
+fn all_that_has_come_is_inflated_before_more_is_asked_for() {
+    let data = reference(&vec![0; 100_000]);
+    let bytes = frame(0xc2, &data);
+    for come in 1..data.len() {
+        let mut due = Vec::with_capacity(200_000);
+        let mut other = Decompress::new(false);
+        other.decompress_vec(&data[..come], &mut due, FlushDecompress::None).unwrap();
+        let mut inflater = Inflater::new(context(15, true));
+        let bytes = &bytes[..bytes.len() - data.len() + come];
+        let begun = read(&mut client(1 << 20), &mut inflater, bytes, usize::MAX);
+        let (begun, due) = (begun.open.len(), due.len());
+        assert!(begun >= due, "{begun} of {due}, of {come} bytes of {}", data.len());
+    }
+}
+
+#[test]
 fn s7_2_1_what_is_not_worth_it_goes_plain() {
     let settings = Settings { threshold: Some(10), ..Settings::default() };
     let noise = Numbers(1).flat_map(u64::to_le_bytes).take(64 * 1024).collect::<Vec<_>>();

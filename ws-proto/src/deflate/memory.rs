@@ -79,5 +79,10 @@ mod tests {
         }
         assert_eq!(of(6, 0, 9), of(6, 1, 9));
         assert_eq!(of(6, 10, 9), of(6, 9, 9));
+        let fixed = 134_272 + 4_096 + (4 << 9);
+        for (level, bits) in [(0, 0), (1, 4), (6, 2), (9, 2)] {
+            assert_eq!(of(level, 1, 9).resident, fixed + ((3 + bits) << 7), "level {level}");
+        }
+        assert_eq!(Inflater::MEMORY, 14_784 + 32_768 + 16_384);
     }
 }
