@@ -7,6 +7,7 @@ use core::task::{Context, Poll, Waker};
 use super::pipe::{Idle, NONCE, Pipe, ask, client_frames, echo_server, events_of, key};
 use ws_proto::handshake::Choice;
 use ws_proto::io::{AsyncReceived, AsyncSocket, Buffers, Error};
+use ws_proto::keepalive::{Due, Instant, Keepalive, Timing};
 use ws_proto::{Client, CloseCode, Closed, Config, Event, Message, SendError};
 
 type ClientSocket<'b> = AsyncSocket<'b, Pipe, Client<fn() -> [u8; 4]>>;
@@ -82,6 +83,24 @@ fn a_send_that_is_dropped_has_sent_nothing() {
     assert_eq!(events.len(), 1, "{events:?}");
     assert!(events[0].contains("[1, 1, ") && !events[0].contains('2'), "{events:?}");
     assert_eq!(run(socket.send(&[0; 249], true)), Err(Error::Send(SendError::Full)));
+}
+
+#[test]
+fn pings_are_sent_when_they_are_due_and_when_they_are_asked_for() {
+    with_client(|socket, pipe| {
+        let (timing, at) = (Timing::default(), Instant::from_millis);
+        let mut keepalive = Keepalive::new(at(0));
+        pipe.written();
+        assert_eq!(
+            run(socket.tick(&mut keepalive, &timing, at(0))),
+            Ok(Due::Nothing(Some(at(30_000))))
+        );
+        assert_eq!(run(socket.tick(&mut keepalive, &timing, at(30_000))), Ok(Due::Ping));
+        run(socket.sender().ping(b"asked")).unwrap();
+        run(socket.sender().flush()).unwrap();
+        let sent = [Event::Ping(b""), Event::Ping(b"asked")].map(|event| format!("{event:?}"));
+        assert_eq!(events_of(pipe.written()), sent);
+    });
 }
 
 #[test]
