@@ -95,6 +95,8 @@ fn pings_are_sent_when_they_are_due_and_when_they_are_asked_for() {
             run(socket.tick(&mut keepalive, &timing, at(0))),
             Ok(Due::Nothing(Some(at(30_000))))
         );
+        run(socket.sender().flush()).unwrap();
+        assert!(pipe.written().is_empty());
         assert_eq!(run(socket.tick(&mut keepalive, &timing, at(30_000))), Ok(Due::Ping));
         run(socket.sender().ping(b"asked")).unwrap();
         run(socket.sender().flush()).unwrap();
